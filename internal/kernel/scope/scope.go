@@ -1,0 +1,64 @@
+// Package scope carries who asks, and for which service provider.
+//
+// Every query needs a Scope, and only package auth makes one (internal/arch holds that): so a
+// service provider sees only its own.
+package scope
+
+import (
+	"context"
+
+	"github.com/demarc-bss/demarc/internal/kernel/fault"
+)
+
+// Actor is who a change is recorded under.
+type Actor struct {
+	// Subject is the stable id of the user or service account (`sub`); "system" for demarc's own jobs.
+	Subject string `json:"subject"`
+	// Name is what people call it (`preferred_username`).
+	Name string `json:"name,omitempty"`
+	// Client is the OAuth client or API-key client that it came through (`azp`).
+	Client string `json:"client,omitempty"`
+}
+
+// Scope is one actor's access to one service provider. The zero value gives access to nothing.
+type Scope struct {
+	spid   int
+	actor  Actor
+	claims Claims
+}
+
+// Claims are what the identity provider says of the actor beyond roles.
+type Claims struct {
+	// ManageMonthlySpendLimit lets the actor change monthly spend limits (`allowCsrToManageMonthlySpendLimit`).
+	ManageMonthlySpendLimit bool
+	// ManageCreditLimit lets the actor change credit limits (`allowCsrToManageCreditLimit`).
+	ManageCreditLimit bool
+	// SPIDs are all service providers the actor may choose from, the first being the default.
+	SPIDs []int
+}
+
+// Grant makes a scope. Only package auth may call it.
+func Grant(spid int, a Actor, c Claims) Scope { return Scope{spid: spid, actor: a, claims: c} }
+
+// SPID is the service provider, a positive integer; 0 is no access.
+func (s Scope) SPID() int { return s.spid }
+
+// Actor is who asks.
+func (s Scope) Actor() Actor { return s.actor }
+
+// Claims are what the identity provider says of the actor beyond roles.
+func (s Scope) Claims() Claims { return s.claims }
+
+type key struct{}
+
+// With returns a context that carries s.
+func With(ctx context.Context, s Scope) context.Context { return context.WithValue(ctx, key{}, s) }
+
+// From is the scope in ctx. Without one it answers a Forbidden fault: code that forgot its scope sees
+// nothing rather than everything.
+func From(ctx context.Context) (Scope, error) {
+	if s, ok := ctx.Value(key{}).(Scope); ok && s.spid > 0 {
+		return s, nil
+	}
+	return Scope{}, fault.New(fault.Forbidden, fault.CodeForbidden, "no access to any service provider")
+}
