@@ -178,5 +178,13 @@ func From(err error) *Error {
 	return New(Internal, CodeInternal, "something went wrong here; the request id finds it in the log").Because(err)
 }
 
-// KindOf is the kind of the fault in err's chain; Internal when there is none.
-func KindOf(err error) Kind { return From(err).Kind }
+// None is the kind of no error at all.
+const None Kind = 255
+
+// KindOf is the kind of the fault in err's chain: Internal when there is none, None when err is nil.
+func KindOf(err error) Kind {
+	if err == nil {
+		return None
+	}
+	return From(err).Kind
+}

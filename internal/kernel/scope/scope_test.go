@@ -1,0 +1,29 @@
+package scope_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/demarc-bss/demarc/internal/kernel/fault"
+	"github.com/demarc-bss/demarc/internal/kernel/scope"
+)
+
+func TestWithoutAScopeNothingIsSeen(t *testing.T) {
+	for name, ctx := range map[string]context.Context{
+		"no scope":   context.Background(),
+		"zero scope": scope.With(context.Background(), scope.Scope{}),
+		"spid 0":     scope.With(context.Background(), scope.Grant(0, scope.Actor{Subject: "x"}, scope.Claims{})),
+	} {
+		if s, err := scope.From(ctx); fault.KindOf(err) != fault.Forbidden {
+			t.Errorf("%s: got %+v (%v)", name, s, err)
+		}
+	}
+}
+
+func TestAScopeTravels(t *testing.T) {
+	want := scope.Grant(2, scope.Actor{Subject: "u", Name: "ann", Client: "portal"}, scope.Claims{ManageCreditLimit: true})
+	got, err := scope.From(scope.With(context.Background(), want))
+	if err != nil || got.SPID() != 2 || got.Actor() != want.Actor() || !got.Claims().ManageCreditLimit {
+		t.Errorf("got %+v (%v)", got, err)
+	}
+}
