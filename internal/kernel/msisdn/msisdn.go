@@ -63,7 +63,11 @@ func (n Number) E123() string {
 	if err != nil {
 		return "+" + string(n)
 	}
-	return phonenumbers.Format(p, phonenumbers.INTERNATIONAL)
+	shown := phonenumbers.Format(p, phonenumbers.INTERNATIONAL)
+	if back, err := Parse(shown, ""); err != nil || back != n {
+		return "+" + string(n) // the library drops trunk prefixes from numbers that no plan knows
+	}
+	return shown
 }
 
 // E164 is the number with its sign: "+27832000000".
