@@ -1,0 +1,50 @@
+// Package config holds every setting of demarc in one struct.
+//
+// A setting is one field: its tags give the name, the default, the environment variable and the words that
+// `demarc --help`, `demarc config` and docs/configuration.md show. A flag wins over the environment, the
+// environment over the file, the file over the default. A name that demarc does not know is refused wherever
+// it stands.
+package config
+
+import "time"
+
+// Settings are all settings. The tags are read by the command line (kong) and by this package: name is the
+// flag and the key in the file, env the environment variable, group the heading in the docs, help what it
+// means. A setting tagged secret:"all" is never shown; of one tagged secret:"url" the password is left out.
+type Settings struct {
+	Config string `name:"config" env:"DEMARC_CONFIG" placeholder:"FILE" group:"Files" help:"YAML file of settings, keyed by these names. Without it demarc.yaml in the working directory is read when it is there."`
+	Data   string `name:"data" env:"DEMARC_DATA" default:"data" placeholder:"DIR" group:"Files" help:"Folder for what demarc keeps on this machine: the embedded database, the development keys, the pepper of API keys. Made when missing, readable by its owner only."`
+
+	DB         string `name:"db" env:"DEMARC_DB" secret:"url" placeholder:"URL" group:"Database" help:"Database: sqlite:PATH or postgres://…. Empty is sqlite:demarc.db in the data folder."`
+	Readers    int    `name:"db-readers" env:"DEMARC_DB_READERS" default:"0" group:"Database" help:"How many reads run side by side; 0 is 4 on SQLite and 16 on PostgreSQL."`
+	CacheMB    int    `name:"cache-mb" env:"DEMARC_CACHE_MB" default:"16" group:"Database" help:"Memory of the exact read cache in MiB (SQLite only); 0 turns it off."`
+	GroupWrite int    `name:"db-group" env:"DEMARC_DB_GROUP" default:"64" group:"Database" help:"How many writes one flush to disk may acknowledge (SQLite only); 1 turns grouping off."`
+
+	Listen        string        `name:"listen" env:"DEMARC_LISTEN" default:"127.0.0.1:8080" placeholder:"HOST:PORT" group:"Server" help:"Address that requests come in on."`
+	PublicURL     string        `name:"public-url" env:"DEMARC_PUBLIC_URL" placeholder:"URL" group:"Server" help:"How clients reach this server, for links in answers. Empty is http:// and the listen address."`
+	ShutdownGrace time.Duration `name:"shutdown-grace" env:"DEMARC_SHUTDOWN_GRACE" default:"20s" group:"Server" help:"How long requests and jobs in hand may take to end when demarc is told to stop."`
+	RateLimit     float64       `name:"rate-limit" env:"DEMARC_RATE_LIMIT" default:"0" group:"Server" help:"Requests a second that one client may send; 0 is no limit."`
+	RateBurst     int           `name:"rate-burst" env:"DEMARC_RATE_BURST" default:"200" group:"Server" help:"Requests that one client may send at once above the rate."`
+
+	Issuer       []string `name:"issuer" env:"DEMARC_ISSUER" placeholder:"URL" group:"Identity" help:"OpenID Connect issuer whose access tokens are honoured, exactly as tokens name it; may be given several times."`
+	JWKSURL      []string `name:"jwks-url" env:"DEMARC_JWKS_URL" placeholder:"URL" group:"Identity" help:"Where the keys of each issuer are, in the order of the issuers, when demarc does not reach them by the issuer's own URL."`
+	Audience     []string `name:"audience" env:"DEMARC_AUDIENCE" group:"Identity" help:"Audience (aud) that a token must be for, one of these."`
+	AllowedAzp   []string `name:"allowed-client" env:"DEMARC_ALLOWED_CLIENT" placeholder:"CLIENT" group:"Identity" help:"OAuth clients (azp) whose tokens are honoured. An issuer needs audiences, allowed clients or both."`
+	RoleClient   []string `name:"role-client" env:"DEMARC_ROLE_CLIENT" placeholder:"CLIENT" group:"Identity" help:"Clients whose client roles count beside realm roles; without any, the client that the token was issued to."`
+	APIKeyPepper string   `name:"api-key-pepper" env:"DEMARC_API_KEY_PEPPER" secret:"all" group:"Identity" help:"Secret of at least 32 bytes that API keys are stored under; the same on every node. Empty makes one in the data folder, which is right for one node only."`
+
+	Dev              bool     `name:"dev" env:"DEMARC_DEV" group:"Development" help:"Development: an identity provider of its own with known passwords, on this server's address. Refused on any address but loopback."`
+	Demo             bool     `name:"demo" env:"DEMARC_DEMO" group:"Development" help:"Fill an empty database with demonstration data."`
+	DemoCustomers    int      `name:"demo-customers" env:"DEMARC_DEMO_CUSTOMERS" default:"500" group:"Development" help:"How many demonstration customers each service provider gets."`
+	ServiceProviders []string `name:"service-provider" env:"DEMARC_SERVICE_PROVIDER" default:"1:HappyPhone,2:SadPhone" placeholder:"SPID:NAME" group:"Development" help:"Service providers of the development realm and of the demonstration data."`
+
+	Workers        int           `name:"workers" env:"DEMARC_WORKERS" default:"4" group:"Jobs" help:"How many jobs run side by side on this node; 0 runs none here."`
+	JobLease       time.Duration `name:"job-lease" env:"DEMARC_JOB_LEASE" default:"1m" group:"Jobs" help:"How long a job may run before another node may take it over."`
+	JobPoll        time.Duration `name:"job-poll" env:"DEMARC_JOB_POLL" default:"1s" group:"Jobs" help:"How long a node waits before it looks for due jobs of other nodes."`
+	WebhookPrivate bool          `name:"webhook-private" env:"DEMARC_WEBHOOK_PRIVATE" group:"Jobs" help:"Let event subscriptions call back to private and loopback addresses. Always so in development."`
+
+	LogLevel     string  `name:"log-level" env:"DEMARC_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" group:"Telemetry" help:"Least severe thing that is logged: debug, info, warn or error."`
+	LogFormat    string  `name:"log-format" env:"DEMARC_LOG_FORMAT" default:"auto" enum:"auto,text,json" group:"Telemetry" help:"text for people, json for machines; auto is text on a terminal."`
+	OTLPEndpoint string  `name:"otlp-endpoint" env:"DEMARC_OTLP_ENDPOINT" placeholder:"URL" group:"Telemetry" help:"OpenTelemetry collector (OTLP over HTTP) that traces are sent to; empty sends none."`
+	TraceRatio   float64 `name:"trace-ratio" env:"DEMARC_TRACE_RATIO" default:"1" group:"Telemetry" help:"Share of requests that are traced, 0 to 1, where the caller does not decide."`
+}
