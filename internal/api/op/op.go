@@ -31,8 +31,14 @@ type Facade struct {
 	Title, Version, Description string
 	// Prefixes are the paths whose unknown routes and methods answer in this façade's shape ("/api/").
 	Prefixes []string
-	// Problem shows a fault in the façade's own shape. It never shows the fault's cause.
+	// Problem shows a fault in the façade's own shape. It never shows the fault's cause. StatusOf gives the
+	// HTTP status that the fault has by default. Nil means ProblemJSON.
 	Problem func(f *fault.Error, requestID string) Problem
+	// ProblemSchema describes the body that Problem makes, for the OpenAPI document.
+	ProblemSchema *huma.Schema
+	// Components are further schemas by name, which declared schemas may refer to as
+	// "#/components/schemas/NAME".
+	Components map[string]*huma.Schema
 }
 
 // Problem is an error as a façade shows it.
@@ -66,6 +72,8 @@ type Operation struct {
 	Writes bool
 
 	Params []Param
+	// StrictQuery refuses query parameters that are not declared; otherwise they are ignored.
+	StrictQuery bool
 	// Request is nil when no body is taken.
 	Request *Body
 	// Status is the status of success; Response is nil when there is no body.
@@ -86,6 +94,9 @@ type Operation struct {
 	// write their own answer. Permission and limits are checked before it all the same; it must not write to
 	// the store.
 	Raw http.Handler
+
+	typed  *typedPlan                   // set by Handle
+	system func(s *server) http.Handler // set by System
 }
 
 // Call is the work of one request.
@@ -111,6 +122,8 @@ type Body struct {
 	Description string
 	// Example is shown on the reference page and must be valid against Schema.
 	Example any
+	// Optional lets a request come without a body.
+	Optional bool
 }
 
 // Request is a request whose form has been checked: its path is routed, its query parsed, its body read
