@@ -66,7 +66,7 @@ func (p *Provider) idToken(ctx context.Context, g *grant, access string) (string
 	claims := p.claims(g, "ID", p.accessLife(g))
 	p.apply(g, toID, claims)
 	claims["aud"], claims["sub"] = g.client.ClientID, g.user.id
-	if g.session != nil {
+	if g.session != nil && g.session.page {
 		claims["auth_time"] = g.session.began.Unix()
 	}
 	if g.nonce != "" {

@@ -151,7 +151,7 @@ func (p *Provider) applyOne(g *grant, m realm.Mapper, to target, claims map[stri
 
 func (g *grant) note(name string) (any, bool) {
 	if name == "AUTH_TIME" {
-		if g.session == nil {
+		if g.session == nil || !g.session.page {
 			return nil, false
 		}
 		return g.session.began.Unix(), true

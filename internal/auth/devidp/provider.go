@@ -221,7 +221,7 @@ func (p *Provider) Mint(user, client string) (string, error) {
 		}
 		g.notes = map[string]string{"client_id": client}
 	} else {
-		g.session = p.state.begin(u, p.sessionLife())
+		g.session = p.state.begin(u, false, p.sessionLife())
 	}
 	raw, _, err := p.accessToken(context.Background(), g)
 	return raw, err

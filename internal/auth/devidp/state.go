@@ -51,6 +51,7 @@ type session struct {
 	id      string
 	user    *user
 	began   time.Time
+	page    bool              // began at the login page, not by a password grant
 	refresh map[string]string // client id → jti of the refresh token that is good now
 }
 
@@ -91,10 +92,10 @@ type state struct {
 
 func newState(clk clock.Clock) *state { return &state{clock: clk} }
 
-// begin starts a session that ends after life at the latest.
-func (s *state) begin(u *user, life time.Duration) *session {
+// begin starts a session that ends after life at the latest. page says that it begins at the login page.
+func (s *state) begin(u *user, page bool, life time.Duration) *session {
 	now := s.clock.Now()
-	out := &session{id: random(18), user: u, began: now, refresh: make(map[string]string)}
+	out := &session{id: random(18), user: u, began: now, page: page, refresh: make(map[string]string)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sessions.put(out.id, out, now.Add(life), now)

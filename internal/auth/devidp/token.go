@@ -206,7 +206,7 @@ func (p *Provider) passwordGrant(w http.ResponseWriter, r *http.Request, c *real
 		oauthError(w, http.StatusBadRequest, "invalid_grant", "Account is not fully set up")
 		return
 	}
-	p.respond(w, r, &grant{client: c, user: u, session: p.state.begin(u, p.sessionLife()), scopes: p.scopesOf(c, asked),
+	p.respond(w, r, &grant{client: c, user: u, session: p.state.begin(u, false, p.sessionLife()), scopes: p.scopesOf(c, asked),
 		openid: slices.Contains(splitScope(asked), "openid"), now: p.clock.Now()}, asked, "")
 }
 
