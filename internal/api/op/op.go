@@ -79,6 +79,8 @@ type Operation struct {
 	// Status is the status of success; Response is nil when there is no body.
 	Status   int
 	Response *Body
+	// Headers are those of the answer that are worth telling (ETag, Location); In is not looked at.
+	Headers []Param
 	// Errors are the kinds of refusal the operation may answer with beyond those every operation has
 	// (Unauthenticated, Forbidden, Limit, Internal, Unavailable, and Invalid when it takes input).
 	Errors []fault.Kind

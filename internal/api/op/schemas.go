@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/demarc-bss/demarc/internal/kernel/id"
@@ -22,6 +23,7 @@ type schemas struct {
 	huma.Registry
 	supplied map[string]*huma.Schema
 	opened   map[string]bool
+	refusal  *huma.Schema // nil when the façade does not tell the shape of its refusals
 }
 
 func newSchemas(f *Facade) (*schemas, error) {
@@ -35,12 +37,31 @@ func newSchemas(f *Facade) (*schemas, error) {
 			return nil, err
 		}
 	}
+	if err := s.problem(f); err != nil {
+		return nil, err
+	}
 	for _, name := range sortedNames(f.Components) {
 		if _, err := NewChecker(f.Components[name], s.resolve); err != nil {
 			return nil, fmt.Errorf("schema %s: %w", name, err)
 		}
 	}
 	return s, nil
+}
+
+// problem names the schema of the façade's refusals.
+func (s *schemas) problem(f *Facade) error {
+	schema := f.ProblemSchema
+	switch {
+	case schema == nil && f.Problem != nil:
+		return nil
+	case schema == nil:
+		schema = problemSchema()
+	case schema.Ref != "":
+		s.refusal = schema
+		return nil
+	}
+	s.refusal = &huma.Schema{Ref: componentPrefix + "Problem"}
+	return s.put("Problem", schema)
 }
 
 // put supplies a schema by name. The same schema may come again, another one not.
@@ -79,6 +100,11 @@ func (s *schemas) all() map[string]*huma.Schema {
 		out[name] = schema
 	}
 	return out
+}
+
+// MarshalJSON implements json.Marshaler: the schemas by name.
+func (s *schemas) MarshalJSON() ([]byte, error) {
+	return json.Marshal(s.all(), json.Deterministic(true))
 }
 
 // of is the schema of a Go type.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -220,6 +221,7 @@ func (p *typedPlan) bind(o *Operation, s *schemas) (err error) {
 	if p.outBody != nil {
 		o.Response = bindBody(o.Response, s, p.out.FieldByIndex(p.outBody).Type, o.ID+"Response")
 	}
+	o.Headers = p.bindHeaders(o, s)
 	o.Prepare = func(r *Request) (Call, error) {
 		in, err := p.decode(r, params, body)
 		if err != nil {
@@ -278,6 +280,17 @@ func (p *typedPlan) bindParams(o *Operation, s *schemas) ([]boundParam, error) {
 	}
 	s.open()
 	return out, nil
+}
+
+func (p *typedPlan) bindHeaders(o *Operation, s *schemas) []Param {
+	out := append([]Param(nil), o.Headers...)
+	for _, h := range p.headers {
+		if !slices.ContainsFunc(out, func(d Param) bool { return d.Name == h.name }) {
+			schema := s.of(h.Type, o.ID)
+			out = append(out, Param{Name: h.name, In: "header", Description: h.Tag.Get("doc"), Schema: schema})
+		}
+	}
+	return out
 }
 
 func replaceParam(params []Param, d Param) {
