@@ -1,0 +1,115 @@
+package subscription
+
+import (
+	"context"
+	"time"
+
+	"github.com/demarc-bss/demarc/internal/account"
+	"github.com/demarc-bss/demarc/internal/kernel/fault"
+	"github.com/demarc-bss/demarc/internal/kernel/id"
+	"github.com/demarc-bss/demarc/internal/resource"
+)
+
+// CodeNumberInUse is a mobile number that another line has.
+const CodeNumberInUse fault.Code = "mobileNumberInUse"
+
+func (v *Line) begin() error {
+	if v.Type == "" {
+		v.Type = "Product"
+	}
+	if v.State == "" {
+		v.State = Pending
+	}
+	if v.NumberOwnership == "" {
+		v.NumberOwnership = "own"
+	}
+	if v.SubscriptionType == "" {
+		v.SubscriptionType = account.Prepaid
+	}
+	return v.check()
+}
+
+func (v Line) check() error {
+	if !v.State.Known() {
+		return fault.Invalidf("state", "%q is not a state of a subscription", v.State)
+	}
+	if v.AccountID == "" {
+		return fault.Invalidf("accountId", "a subscription belongs to an account")
+	}
+	return nil
+}
+
+func (v *Line) follow(prev *Line, now time.Time) error {
+	if err := v.check(); err != nil {
+		return err
+	}
+	if v.State == prev.State && v.Status != prev.Status {
+		return fault.Invalidf("status", "status follows from state; it is not changed by itself")
+	}
+	if !prev.State.May(v.State) {
+		return fault.Conflictf(CodeState, "a subscription that is %s cannot become %s", prev.State, v.State).At("state")
+	}
+	if v.State == prev.State {
+		return nil
+	}
+	if v.State == Active && v.StartDate == nil {
+		v.StartDate = &now
+	}
+	if v.State.Ended() && v.TerminationDate == nil {
+		v.TerminationDate = &now
+	}
+	return v.guard(v.State)
+}
+
+func (s *Service) rules() resource.Rules[Line] {
+	return resource.Rules[Line]{
+		Domain: "productInventoryManagement",
+		Home:   func(v *Line) (id.Home, bool) { return v.AccountID.Home() },
+		Create: func(ctx context.Context, i id.ID, v *Line, _ time.Time) error {
+			if err := v.begin(); err != nil {
+				return err
+			}
+			return s.hold(ctx, i, v)
+		},
+		Change: func(_ context.Context, prev, v *Line, now time.Time) error { return v.follow(prev, now) },
+		After:  s.after,
+		State:  func(v *Line) string { return string(v.State) },
+		Touch:  func(v *Line, _ time.Time) { v.Status = v.State.Status() },
+		Fixed:  []string{"accountId"},
+	}
+}
+
+// hold makes the line the one that has its number.
+func (s *Service) hold(ctx context.Context, i id.ID, v *Line) error {
+	if v.MSISDN == "" || v.State.Ended() {
+		return nil
+	}
+	holder, err := s.store.Claimant(ctx, numberClaim, string(v.MSISDN))
+	if err != nil {
+		return err
+	}
+	if holder == i {
+		return nil
+	}
+	if holder != "" {
+		return fault.Conflictf(CodeNumberInUse, "the mobile number %s is in use", v.MSISDN.E123()).At("msisdn")
+	}
+	return s.store.Claim(ctx, numberClaim, string(v.MSISDN), i)
+}
+
+// after keeps the claim on the number in step with the line.
+func (s *Service) after(ctx context.Context, i id.ID, prev, next *Line) error {
+	if prev == nil {
+		return nil
+	}
+	had := prev.MSISDN != "" && !prev.State.Ended()
+	if had && (next == nil || next.State.Ended() || next.MSISDN != prev.MSISDN) {
+		if err := s.store.Unclaim(ctx, numberClaim, string(prev.MSISDN)); err != nil {
+			return err
+		}
+	}
+	if next == nil {
+		return nil
+	}
+	return s.hold(ctx, i, next)
+}

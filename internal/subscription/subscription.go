@@ -1,0 +1,169 @@
+// Package subscription keeps the lines: a mobile number and a SIM on a price plan, held by an account
+// (TMF637 Product; operators call it a subscription).
+package subscription
+
+import (
+	"context"
+	"time"
+
+	"github.com/govalues/decimal"
+
+	"github.com/demarc-bss/demarc/internal/account"
+	"github.com/demarc-bss/demarc/internal/catalog"
+	"github.com/demarc-bss/demarc/internal/kernel/fault"
+	"github.com/demarc-bss/demarc/internal/kernel/id"
+	"github.com/demarc-bss/demarc/internal/kernel/money"
+	"github.com/demarc-bss/demarc/internal/kernel/msisdn"
+	"github.com/demarc-bss/demarc/internal/kernel/sid"
+	"github.com/demarc-bss/demarc/internal/provider"
+	"github.com/demarc-bss/demarc/internal/resource"
+	"github.com/demarc-bss/demarc/internal/store"
+)
+
+// Kind is the id kind of lines; on the wire of TMF637 they are products.
+var Kind = id.Kind{Name: "product", Prefix: "sub"}
+
+const numberClaim = "subscription.msisdn"
+
+// Line is a subscription.
+type Line struct {
+	Type string `json:"@type,omitzero"`
+	Name string `json:"name,omitzero"`
+	// State is demarc's own; Status is what TMF637 calls it, always derived from State.
+	State  State  `json:"state,omitzero"`
+	Status string `json:"status,omitzero"`
+
+	AccountID id.ID         `json:"accountId,omitzero"`
+	MSISDN    msisdn.Number `json:"msisdn,omitzero"`
+	// NumberOwnership says where the number comes from: "own" pool, or "portedIn".
+	NumberOwnership string `json:"mobileNumberOwnership,omitzero"`
+	ICCID           string `json:"iccid,omitzero"`
+	IMSI            string `json:"imsi,omitzero"`
+	// SubscriptionType is "prepaid" or "postpaid".
+	SubscriptionType string `json:"subscriptionType,omitzero"`
+
+	BillingAccount  *sid.Ref             `json:"billingAccount,omitzero"`
+	Offering        *sid.Ref             `json:"productOffering,omitzero"`
+	Prices          []Price              `json:"productPrice,omitzero"`
+	Characteristics []sid.Characteristic `json:"productCharacteristic,omitzero"`
+	RelatedParty    []sid.Ref            `json:"relatedParty,omitzero"`
+	Resources       []sid.Ref            `json:"realizingResource,omitzero"`
+	OrderItems      []OrderItem          `json:"productOrderItem,omitzero"`
+
+	OrderDate       *time.Time `json:"orderDate,omitzero"`
+	StartDate       *time.Time `json:"startDate,omitzero"`
+	TerminationDate *time.Time `json:"terminationDate,omitzero"`
+	Rest            sid.Rest   `json:",embed"`
+}
+
+// OrderItem names the order that made or changed the line (TMF637 RelatedProductOrderItem).
+type OrderItem struct {
+	Action string   `json:"orderItemAction,omitzero"`
+	Order  id.ID    `json:"productOrderId,omitzero"`
+	Item   string   `json:"productOrderItemId,omitzero"`
+	Rest   sid.Rest `json:",embed"`
+}
+
+// Price is what the line costs (TMF637 ProductPrice).
+type Price struct {
+	Name      string      `json:"name,omitzero"`
+	PriceType string      `json:"priceType,omitzero"`
+	Period    string      `json:"recurringChargePeriod,omitzero"`
+	Price     PriceAmount `json:"price"`
+	Rest      sid.Rest    `json:",embed"`
+}
+
+// PriceAmount is an amount with and without its tax (TMF637 Price).
+type PriceAmount struct {
+	TaxIncluded money.Amount `json:"taxIncludedAmount"`
+	DutyFree    money.Amount `json:"dutyFreeAmount"`
+	Rest        sid.Rest     `json:",embed"`
+}
+
+// PricesOf is what a line on an offering costs.
+func PricesOf(o catalog.Offering) ([]Price, error) {
+	out := make([]Price, 0, len(o.Prices))
+	for _, p := range o.Prices {
+		if p.Price == nil {
+			continue
+		}
+		net, err := net(p)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Price{Name: p.Name, PriceType: p.PriceType, Period: p.Period, Price: PriceAmount{TaxIncluded: *p.Price, DutyFree: net}})
+	}
+	return out, nil
+}
+
+func net(p catalog.Price) (money.Amount, error) {
+	one := catalog.Offering{Prices: []catalog.Price{p}}
+	charges, err := one.FirstCharges()
+	if err != nil || len(charges) == 0 {
+		return *p.Price, err
+	}
+	minus, err := charges[0].Tax.Mul(decimal.MustNew(-1, 0))
+	if err != nil {
+		return money.Amount{}, err
+	}
+	return charges[0].Gross.Add(minus)
+}
+
+// Service is all lines.
+type Service struct {
+	Lines     *resource.Set[Line]
+	store     *store.Store
+	accounts  *account.Service
+	providers *provider.Service
+}
+
+// New makes the service on a store; call it once, before the store is used.
+func New(s *store.Store, accounts *account.Service, providers *provider.Service) *Service {
+	v := &Service{store: s, accounts: accounts, providers: providers}
+	v.Lines = resource.New(s, store.Definition{
+		Kind: Kind, Table: "subscription",
+		Indexed: map[string]string{"accountId": "account_id", "msisdn": "msisdn", "status": "status"},
+	}, v.rules())
+	return v
+}
+
+// Resolve finds a line by its id, or by its mobile number in any spelling; a national number is read with
+// the service provider's country. Nothing found is a NotFound fault.
+func (s *Service) Resolve(ctx context.Context, text string) (id.ID, Line, error) {
+	i := id.ID(text)
+	if !i.Is(Kind) {
+		n, err := s.number(ctx, text)
+		if err != nil {
+			return "", Line{}, err
+		}
+		if i, err = s.store.Claimant(ctx, numberClaim, string(n)); err != nil {
+			return "", Line{}, err
+		}
+		if i == "" {
+			return "", Line{}, fault.NotFoundf("there is no subscription with the mobile number %s", n.E123())
+		}
+	}
+	v, _, err := s.Lines.Get(ctx, i)
+	return i, v, err
+}
+
+func (s *Service) number(ctx context.Context, text string) (msisdn.Number, error) {
+	if n, err := msisdn.Parse(text, ""); err == nil {
+		return n, nil
+	}
+	p, err := s.providers.Current(ctx)
+	if err != nil && fault.KindOf(err) != fault.Conflict {
+		return "", err
+	}
+	return msisdn.Parse(text, p.Country)
+}
+
+// Number reads a mobile number in any spelling, a national one with the service provider's country.
+func (s *Service) Number(ctx context.Context, text string) (msisdn.Number, error) {
+	return s.number(ctx, text)
+}
+
+// Move brings a line to a state. Being there already changes nothing.
+func (s *Service) Move(ctx context.Context, i id.ID, to State) (Line, error) {
+	return s.Lines.Change(ctx, i, func(v *Line) error { v.State = to; return nil })
+}
