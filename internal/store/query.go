@@ -6,53 +6,40 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/demarc-bss/demarc/internal/kernel/id"
+	"github.com/demarc-bss/demarc/internal/store/filter"
 )
 
-// Op is a comparison of a filter (TMF630 part 1, "Query resources").
-type Op string
+// The vocabulary of filters is package filter's.
+type (
+	// Op is a comparison of a filter (TMF630 part 1, "Query resources").
+	Op = filter.Op
+	// Type is what a filter compares as.
+	Type = filter.Type
+	// Filter keeps the documents in which some value at Path compares so with some value of Values.
+	Filter = filter.Filter
+	// Sort orders by the value at Path; documents without it come last.
+	Sort = filter.Sort
+)
 
 // The comparisons. Regex is an RE2 expression that may match anywhere in the value.
 const (
-	Eq    Op = "eq"
-	Ne    Op = "ne"
-	Gt    Op = "gt"
-	Gte   Op = "gte"
-	Lt    Op = "lt"
-	Lte   Op = "lte"
-	Regex Op = "regex"
+	Eq    = filter.Eq
+	Ne    = filter.Ne
+	Gt    = filter.Gt
+	Gte   = filter.Gte
+	Lt    = filter.Lt
+	Lte   = filter.Lte
+	Regex = filter.Regex
 )
 
-// Type is what a filter compares as.
-type Type string
-
-// Any compares as the stored value's own type: a number with a number, a moment (RFC 3339) with a moment,
-// true and false with a boolean, everything else as text.
+// The types that values compare as; Any is the stored value's own.
 const (
-	Any     Type = ""
-	Text    Type = "text"
-	Number  Type = "number"
-	Boolean Type = "boolean"
-	Moment  Type = "moment"
+	Any     = filter.Any
+	Text    = filter.Text
+	Number  = filter.Number
+	Boolean = filter.Boolean
+	Moment  = filter.Moment
 )
-
-// Filter keeps the documents in which some value at Path compares so with some value of Values. Ne keeps
-// those in which no value at Path equals any of Values (a document without the attribute is kept).
-type Filter struct {
-	// Path leads to the value from the document's root; arrays on the way are looked into element by
-	// element. "id" and the row's own moments are paths too.
-	Path   []string
-	Op     Op
-	Values []string
-	Type   Type
-}
-
-// Sort orders by the value at Path; documents without it come last. Equal ones stand in the order of
-// their ids, so paging is stable.
-type Sort struct {
-	Path []string
-	Desc bool
-	Type Type
-}
 
 // Query asks for a page of a collection. Its zero value asks for everything, oldest first.
 type Query struct {

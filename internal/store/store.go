@@ -26,6 +26,9 @@ type Options struct {
 	CacheBytes int64
 	// Group is how many writes one SQLite fsync may acknowledge (default 64; 1 turns grouping off).
 	Group int
+	// Hosts are the names (host or host:port) under which clients reach this installation: an absolute href
+	// to another one is another server's, and its id is not checked.
+	Hosts []string
 }
 
 // Call says what request a transaction belongs to. It is recorded in the audit trail and with events and

@@ -1,0 +1,77 @@
+package store
+
+import (
+	"context"
+
+	"github.com/demarc-bss/demarc/internal/kernel/fault"
+	"github.com/demarc-bss/demarc/internal/kernel/id"
+)
+
+// CodeClaimed is the Conflict of a value that another owner holds.
+const CodeClaimed fault.Code = "alreadyClaimed"
+
+const (
+	sqlClaim    = `INSERT INTO claim (home, spid, kind, value, owner) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (home, spid, kind, value) DO NOTHING`
+	sqlUnclaim  = `DELETE FROM claim WHERE home = $1 AND spid = $2 AND kind = $3 AND value = $4`
+	sqlClaimant = `SELECT owner FROM claim WHERE home = $1 AND spid = $2 AND kind = $3 AND value = $4`
+)
+
+// claimKey is the key of a claim's row: the home follows from the value, so that it is unique across homes.
+func claimKey(ctx context.Context, kind, value string) ([]any, error) {
+	spid, err := spidOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return []any{int64(id.HomeOf(kind + "/" + value)), int64(spid), kind, value}, nil
+}
+
+// Claim reserves a value that must be unique within the service provider, across all homes (an account
+// number, an MSISDN), for its owner. Held by another: a Conflict fault (CodeClaimed). Claiming again what
+// one holds does nothing.
+func (s *Store) Claim(ctx context.Context, kind, value string, owner id.ID) error {
+	t, err := s.writing(ctx)
+	if err != nil {
+		return err
+	}
+	key, err := claimKey(ctx, kind, value)
+	if err != nil {
+		return err
+	}
+	n, err := t.exec(ctx, sqlClaim, append(key, string(owner))...)
+	if err != nil || n == 1 {
+		return dbFault(err)
+	}
+	var holder string
+	if _, err := row(ctx, t.c, sqlClaimant, key, &holder); err != nil {
+		return dbFault(err)
+	}
+	if holder != string(owner) {
+		return fault.Conflictf(CodeClaimed, "the %s %s is taken", kind, shorten(value))
+	}
+	return nil
+}
+
+// Unclaim gives a value back; one that nobody holds is no error.
+func (s *Store) Unclaim(ctx context.Context, kind, value string) error {
+	t, err := s.writing(ctx)
+	if err != nil {
+		return err
+	}
+	key, err := claimKey(ctx, kind, value)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, sqlUnclaim, key...)
+	return dbFault(err)
+}
+
+// Claimant is who holds a value; empty when nobody does.
+func (s *Store) Claimant(ctx context.Context, kind, value string) (id.ID, error) {
+	key, err := claimKey(ctx, kind, value)
+	if err != nil {
+		return "", err
+	}
+	var owner string
+	_, err = s.readRow(ctx, sqlClaimant, key, &owner)
+	return id.ID(owner), err
+}

@@ -1,0 +1,320 @@
+package store
+
+import (
+	"context"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/demarc-bss/demarc/internal/kernel/fault"
+	"github.com/demarc-bss/demarc/internal/kernel/id"
+	"github.com/demarc-bss/demarc/internal/kernel/job"
+	"github.com/demarc-bss/demarc/internal/kernel/scope"
+)
+
+// CodeLeaseLost is the Conflict of a worker that took longer than its lease: another one has the job.
+const CodeLeaseLost fault.Code = "jobLeaseLost"
+
+// CodeJobState is the Conflict of retrying or cancelling a job whose state forbids it.
+const CodeJobState fault.Code = "jobState"
+
+const (
+	jobColumns = `spid, id, kind, job_key, payload, run_at, attempts, max_attempts, state, last_error,
+actor_subject, actor_name, actor_client, request_id, created`
+
+	// A job is due at its run_at while ready, and at the end of its lease while running.
+	sqlEnqueue = `INSERT INTO job (home, spid, id, kind, job_key, payload, run_at, due, attempts, max_attempts, state, last_error,
+actor_subject, actor_name, actor_client, request_id, created)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 0, $8, 'ready', '', $9, $10, $11, $12, $13)
+ON CONFLICT (home, spid, kind, job_key) WHERE job_key <> '' AND state IN ('ready', 'running') DO NOTHING`
+	sqlKeyedJob = `SELECT id FROM job WHERE home = $1 AND spid = $2 AND kind = $3 AND job_key = $4
+AND job_key <> '' AND state IN ('ready', 'running')`
+	sqlDueJobs = `SELECT home, spid, id FROM job WHERE state IN ('ready', 'running') AND due <= $1 ORDER BY due LIMIT $2`
+	// A worker that dies on every run of a job must not run it for ever.
+	sqlClaimJob = `UPDATE job SET
+state = CASE WHEN state = 'running' AND attempts >= max_attempts THEN 'dead' ELSE 'running' END,
+last_error = CASE WHEN state = 'running' AND attempts >= max_attempts THEN 'the worker was lost during the last run' ELSE last_error END,
+attempts = CASE WHEN state = 'running' AND attempts >= max_attempts THEN attempts ELSE attempts + 1 END, due = $1
+WHERE home = $2 AND spid = $3 AND id = $4 AND state IN ('ready', 'running') AND due <= $5
+RETURNING ` + jobColumns
+	sqlFinishJob = `UPDATE job SET state = 'done', due = $1 WHERE home = $2 AND spid = $3 AND id = $4 AND state = 'running' AND attempts = $5`
+	sqlFailJob   = `UPDATE job SET state = $1, due = $2, run_at = $2, last_error = $3
+WHERE home = $4 AND spid = $5 AND id = $6 AND state = 'running' AND attempts = $7`
+	sqlReleaseJob = `UPDATE job SET state = 'ready', due = run_at, attempts = attempts - 1
+WHERE home = $1 AND spid = $2 AND id = $3 AND state = 'running' AND attempts = $4`
+	sqlJobKey   = `SELECT kind, job_key FROM job WHERE home = $1 AND spid = $2 AND id = $3`
+	sqlRetryJob = `UPDATE job SET state = 'ready', due = $1, run_at = $1, attempts = 0
+WHERE home = $2 AND spid = $3 AND id = $4 AND state IN ('dead', 'cancelled')`
+	sqlCancelJob = `UPDATE job SET state = 'cancelled', due = $1 WHERE home = $2 AND spid = $3 AND id = $4 AND state = 'ready'`
+)
+
+// defaultAttempts is after how many failed runs a job is dead when it does not say.
+const defaultAttempts = 12
+
+// maxJobError bounds what is kept of a failure's text.
+const maxJobError = 2000
+
+// Enqueue promises a job in the open transaction. A ready or running job of the same kind and key makes it
+// do nothing and return that job's id. A job without a key lives at the given home; one with a key at the
+// home its key names, since only there can it be unique.
+func (s *Store) Enqueue(ctx context.Context, home id.Home, j job.Job) (id.ID, error) {
+	t, err := s.writing(ctx)
+	if err != nil {
+		return "", err
+	}
+	sc, err := scope.From(ctx)
+	if err != nil {
+		return "", err
+	}
+	if j.Key != "" {
+		home = id.HomeOf(j.Kind + "/" + j.Key)
+	}
+	j = promised(j, t.now, sc, CallFrom(ctx))
+	i := id.New(job.KindID, home, t.now)
+	n, err := t.exec(ctx, sqlEnqueue, int64(home), int64(sc.SPID()), string(i), j.Kind, j.Key, asText(j.Payload), micros(j.RunAt),
+		int64(j.MaxAttempts), j.Actor.Subject, j.Actor.Name, j.Actor.Client, j.RequestID, micros(t.now))
+	if err != nil {
+		return "", dbFault(err)
+	}
+	if n == 0 {
+		var same string
+		_, err := row(ctx, t.c, sqlKeyedJob, []any{int64(home), int64(sc.SPID()), j.Kind, j.Key}, &same)
+		return id.ID(same), dbFault(err)
+	}
+	t.jobs = true
+	return i, nil
+}
+
+// promised fills in what a new job leaves out.
+func promised(j job.Job, now time.Time, sc scope.Scope, call Call) job.Job {
+	if j.RunAt.IsZero() {
+		j.RunAt = now
+	}
+	if j.MaxAttempts <= 0 {
+		j.MaxAttempts = defaultAttempts
+	}
+	if len(j.Payload) == 0 {
+		j.Payload = jsontext.Value("null")
+	}
+	if j.Actor == (scope.Actor{}) {
+		j.Actor = sc.Actor()
+	}
+	if j.RequestID == "" {
+		j.RequestID = call.RequestID
+	}
+	return j
+}
+
+// ClaimJobs leases up to n jobs whose time has come, of any service provider, for the given time. The
+// worker alone calls it.
+func (s *Store) ClaimJobs(ctx context.Context, n int, lease time.Duration) ([]job.Job, error) {
+	now := s.Now(ctx)
+	due, err := s.dueJobs(ctx, now, n)
+	if err != nil || len(due) == 0 {
+		return nil, err
+	}
+	// Workers that read the same candidates should not all begin with the same one.
+	rand.Shuffle(len(due), func(i, k int) { due[i], due[k] = due[k], due[i] })
+	var claimed []job.Job
+	err = s.singly(ctx, func(c conn) error {
+		claimed = claimed[:0]
+		for _, d := range due {
+			j, ok, err := claimJob(ctx, c, d, now, lease)
+			if err != nil {
+				return err
+			}
+			if ok {
+				claimed = append(claimed, j)
+			}
+		}
+		return nil
+	})
+	return claimed, dbFault(err)
+}
+
+// singly runs statements that need not commit together, each taking effect on its own where the engine can
+// do that without waiting for others.
+func (s *Store) singly(ctx context.Context, fn func(c conn) error) error {
+	if t := s.txFrom(ctx); t != nil && t.write {
+		if err := t.mark(ctx); err != nil {
+			return err
+		}
+		return fn(t.c)
+	}
+	return s.engine.singly(ctx, fn)
+}
+
+// jobRow is the key of a job's row.
+type jobRow struct {
+	home, spid int64
+	id         string
+}
+
+func (s *Store) dueJobs(ctx context.Context, now time.Time, n int) (due []jobRow, err error) {
+	err = s.readEach(ctx, sqlDueJobs, []any{micros(now), int64(n)}, func(r rows) error {
+		var d jobRow
+		if err := r.scan(&d.home, &d.spid, &d.id); err != nil {
+			return err
+		}
+		due = append(due, d)
+		return nil
+	})
+	return due, err
+}
+
+func claimJob(ctx context.Context, c conn, d jobRow, now time.Time, lease time.Duration) (j job.Job, ok bool, err error) {
+	err = each(ctx, c, sqlClaimJob, []any{micros(now.Add(lease)), d.home, d.spid, d.id, micros(now)}, func(r rows) (err error) {
+		j, err = scanJob(r)
+		return err
+	})
+	return j, j.State == job.Running, err // no row: another worker was faster; dead: it was lost too often
+}
+
+func scanJob(r rows) (job.Job, error) {
+	var j job.Job
+	var i, state string
+	var payload []byte
+	var runAt, created int64
+	err := r.scan(&j.SPID, &i, &j.Kind, &j.Key, &payload, &runAt, &j.Attempts, &j.MaxAttempts, &state, &j.LastError,
+		&j.Actor.Subject, &j.Actor.Name, &j.Actor.Client, &j.RequestID, &created)
+	j.ID, j.State, j.RunAt, j.Created = id.ID(i), job.State(state), moment(runAt), moment(created)
+	j.Payload = jsontext.Value(payload)
+	return j, err
+}
+
+// onJob changes a leased job's row, in the open Write or in one of its own.
+func (s *Store) onJob(ctx context.Context, j job.Job, sql string, args ...any) error {
+	home, ok := j.ID.Home()
+	if !ok {
+		return fault.NotFoundf("there is no job %s", shorten(string(j.ID)))
+	}
+	args = append(args, int64(home), int64(j.SPID), string(j.ID), int64(j.Attempts))
+	return s.Write(ctx, func(ctx context.Context) error {
+		t, err := s.writing(ctx)
+		if err != nil {
+			return err
+		}
+		n, err := t.exec(ctx, sql, args...)
+		if err == nil && n == 0 {
+			return fault.Conflictf(CodeLeaseLost, "the job %s is no longer leased to this worker", j.ID)
+		}
+		return dbFault(err)
+	})
+}
+
+// FinishJob marks a leased job done; in an open Write it commits with it. When the lease ran out and
+// another worker has the job it is a Conflict fault (CodeLeaseLost), so the Write is undone.
+func (s *Store) FinishJob(ctx context.Context, j job.Job) error {
+	return s.onJob(ctx, j, sqlFinishJob, micros(s.Now(ctx)))
+}
+
+// FailJob hands a leased job back to run at the given time, or makes it dead when at is zero. A lost lease
+// is a Conflict fault (CodeLeaseLost).
+func (s *Store) FailJob(ctx context.Context, j job.Job, at time.Time, why string) error {
+	state := job.Ready
+	if at.IsZero() {
+		state, at = job.Dead, s.Now(ctx)
+	}
+	why = strings.ToValidUTF8(strings.ReplaceAll(why, "\x00", " "), "�")
+	if len(why) > maxJobError {
+		why = strings.ToValidUTF8(why[:maxJobError], "") + "…"
+	}
+	return s.onJob(ctx, j, sqlFailJob, string(state), micros(at), why)
+}
+
+// ReleaseJobs hands leased jobs back at once, their attempt not counted (graceful stop). Those whose lease
+// was lost are left alone.
+func (s *Store) ReleaseJobs(ctx context.Context, jobs []job.Job) error {
+	return s.Write(ctx, func(ctx context.Context) error {
+		for _, j := range jobs {
+			if err := s.onJob(ctx, j, sqlReleaseJob); err != nil && fault.From(err).Code != CodeLeaseLost {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Jobs lists jobs of the scope's service provider, newest first, and how many there are in all; empty kind
+// or state means any.
+func (s *Store) Jobs(ctx context.Context, kind string, state job.State, offset, limit int) ([]job.Job, int64, error) {
+	spid, err := spidOf(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	b := &builder{}
+	where := ` FROM job WHERE spid = ` + b.arg(int64(spid))
+	if kind != "" {
+		where += ` AND kind = ` + b.arg(kind)
+	}
+	if state != "" {
+		where += ` AND state = ` + b.arg(string(state))
+	}
+	var total int64
+	if _, err := s.readRow(ctx, `SELECT count(*)`+where, b.args, &total); err != nil {
+		return nil, 0, err
+	}
+	var all []job.Job
+	sql := `SELECT ` + jobColumns + where + ` ORDER BY id DESC` + b.page(offset, limit, s.Engine())
+	err = s.readEach(ctx, sql, b.args, func(r rows) error {
+		j, err := scanJob(r)
+		all = append(all, j)
+		return err
+	})
+	return all, total, err
+}
+
+// RetryJob makes a dead or cancelled job ready again, its runs counted from none. Any other state, or
+// another ready or running job of its key, is a Conflict fault (CodeJobState).
+func (s *Store) RetryJob(ctx context.Context, i id.ID) error {
+	return s.byHand(ctx, i, "retried", func(ctx context.Context, t *tx, r jobRow) (int64, error) {
+		var kind, key, other string
+		if _, err := row(ctx, t.c, sqlJobKey, []any{r.home, r.spid, r.id}, &kind, &key); err != nil {
+			return 0, err
+		}
+		if found, err := row(ctx, t.c, sqlKeyedJob, []any{r.home, r.spid, kind, key}, &other); err != nil || found {
+			return 0, err
+		}
+		t.jobs = true
+		return t.exec(ctx, sqlRetryJob, micros(t.now), r.home, r.spid, r.id)
+	})
+}
+
+// CancelJob takes back a ready job. Any other state is a Conflict fault (CodeJobState).
+func (s *Store) CancelJob(ctx context.Context, i id.ID) error {
+	return s.byHand(ctx, i, "cancelled", func(ctx context.Context, t *tx, r jobRow) (int64, error) {
+		return t.exec(ctx, sqlCancelJob, micros(t.now), r.home, r.spid, r.id)
+	})
+}
+
+func (s *Store) byHand(ctx context.Context, i id.ID, what string, change func(context.Context, *tx, jobRow) (int64, error)) error {
+	spid, err := spidOf(ctx)
+	if err != nil {
+		return err
+	}
+	none := fault.NotFoundf("there is no job %s", shorten(string(i)))
+	home, ok := i.Home()
+	if !ok || !i.Is(job.KindID) {
+		return none
+	}
+	key := jobRow{int64(home), int64(spid), string(i)}
+	return s.Write(ctx, func(ctx context.Context) error {
+		t, err := s.writing(ctx)
+		if err != nil {
+			return err
+		}
+		var kind, jobKey string
+		if found, err := row(ctx, t.c, sqlJobKey, []any{key.home, key.spid, key.id}, &kind, &jobKey); err != nil {
+			return dbFault(err)
+		} else if !found {
+			return none
+		}
+		n, err := change(ctx, t, key)
+		if err == nil && n == 0 {
+			return fault.Conflictf(CodeJobState, "the job's state does not allow that it is %s", what)
+		}
+		return dbFault(err)
+	})
+}

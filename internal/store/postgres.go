@@ -1,0 +1,285 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// postgresDB is the engine for many nodes.
+type postgresDB struct {
+	pool *pgPool
+}
+
+const (
+	// maxTries bounds how often a transaction that met another is tried again.
+	maxTries = 12
+	// firstPause doubles with every try, up to lastPause; the real pause is drawn between none and that.
+	firstPause = 2 * time.Millisecond
+	lastPause  = 250 * time.Millisecond
+)
+
+func openPostgres(ctx context.Context, url string, o Options) (*postgresDB, error) {
+	cfg, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, err
+	}
+	if o.Readers <= 0 {
+		o.Readers = 16
+	}
+	cfg.StatementCacheCapacity = keptStatements
+	for name, value := range map[string]string{"application_name": "demarc", "timezone": "UTC"} {
+		if _, ok := cfg.RuntimeParams[name]; !ok {
+			cfg.RuntimeParams[name] = value
+		}
+	}
+	cfg.RuntimeParams["default_transaction_isolation"] = "read committed"
+	// Writes need connections beside the reads.
+	db := &postgresDB{pool: newPgPool(cfg, 2*o.Readers)}
+	s, err := db.pool.borrow(ctx)
+	if err != nil {
+		return nil, errors.Join(err, db.close())
+	}
+	db.pool.giveBack(s)
+	return db, nil
+}
+
+func (db *postgresDB) name() string { return "postgres" }
+
+func (db *postgresDB) read(ctx context.Context) (conn, func(), error) {
+	s, err := db.pool.borrow(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return pgConn{s.conn}, func() { db.pool.giveBack(s) }, nil
+}
+
+func (db *postgresDB) singly(ctx context.Context, fn func(c conn) error) error {
+	s, err := db.pool.borrow(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.pool.giveBack(s)
+	return s.checked(fn(pgConn{s.conn}))
+}
+
+func (db *postgresDB) snapshot(ctx context.Context, fn func(c conn) error) error {
+	return db.inTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(pt pgx.Tx) (bool, error) {
+		return false, fn(pgConn{pt})
+	})
+}
+
+// write runs body in a serializable transaction and tries again when it met another one.
+func (db *postgresDB) write(ctx context.Context, body func(t *tx) error) error {
+	var err error
+	for try := range maxTries {
+		if try > 0 {
+			if perr := pause(ctx, try); perr != nil {
+				return errors.Join(perr, err)
+			}
+		}
+		watch := &watchedTx{}
+		err = db.inTx(ctx, pgx.TxOptions{IsoLevel: pgx.Serializable}, func(pt pgx.Tx) (bool, error) {
+			watch.pgConn = pgConn{pt}
+			t := &tx{c: watch}
+			err := body(t)
+			return err == nil && !t.dry, err
+		})
+		// What fn made of the error does not matter: its transaction cannot commit.
+		if !retryable(err) && !retryable(watch.failed) {
+			return err
+		}
+		if err == nil {
+			err = watch.failed
+		}
+	}
+	return err
+}
+
+// inTx runs fn in a transaction that is committed when it says so; a panic rolls it back.
+func (db *postgresDB) inTx(ctx context.Context, o pgx.TxOptions, fn func(pt pgx.Tx) (commit bool, err error)) error {
+	s, err := db.pool.borrow(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.pool.giveBack(s)
+	pt, err := s.conn.BeginTx(ctx, o)
+	if err != nil {
+		return s.checked(err)
+	}
+	calm := context.WithoutCancel(ctx)
+	defer pt.Rollback(calm) //nolint:errcheck // after a commit it does nothing; else the connection is dropped
+	commit, err := fn(pt)
+	if err != nil || !commit {
+		return err
+	}
+	return s.checked(pt.Commit(calm))
+}
+
+// pause waits before a try, or until ctx is done.
+func pause(ctx context.Context, try int) error {
+	most := min(firstPause<<(try-1), lastPause)
+	timer := time.NewTimer(rand.N(most))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// migrate holds a lock on the table of steps, so nodes that start together wait for each other.
+func (db *postgresDB) migrate(ctx context.Context, fn func(c conn) error) error {
+	if err := db.makeMigrationTable(ctx); err != nil {
+		return err
+	}
+	return db.inTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(pt pgx.Tx) (bool, error) {
+		if _, err := pt.Exec(ctx, "LOCK TABLE migration IN ACCESS EXCLUSIVE MODE"); err != nil {
+			return false, err
+		}
+		err := fn(pgConn{pt})
+		return err == nil, err
+	})
+}
+
+// makeMigrationTable tries again when another node makes the table at the same moment: IF NOT EXISTS does
+// not guard against that.
+func (db *postgresDB) makeMigrationTable(ctx context.Context) (err error) {
+	for try := 1; try <= maxTries; try++ {
+		err = db.singly(ctx, func(c conn) error {
+			_, err := c.exec(ctx, sqlMigrationTable)
+			return err
+		})
+		if err == nil || !madeMeanwhile(err) {
+			return err
+		}
+		if perr := pause(ctx, try); perr != nil {
+			return perr
+		}
+	}
+	return err
+}
+
+func (db *postgresDB) close() error { return db.pool.close() }
+
+// pgQuerier is a connection or a transaction.
+type pgQuerier interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+type pgConn struct{ q pgQuerier }
+
+func (c pgConn) exec(ctx context.Context, sql string, args ...any) (int64, error) {
+	tag, err := c.q.Exec(ctx, sql, plainArgs(args)...)
+	return tag.RowsAffected(), err
+}
+
+func (c pgConn) query(ctx context.Context, sql string, args ...any) (rows, error) {
+	r, err := c.q.Query(ctx, sql, plainArgs(args)...)
+	if err != nil {
+		return nil, err
+	}
+	return pgRows{r}, nil
+}
+
+func (c pgConn) script(ctx context.Context, sql string) error {
+	_, err := c.q.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol)
+	return err
+}
+
+func plainArgs(args []any) []any {
+	for i, a := range args {
+		args[i] = plain(a)
+	}
+	return args
+}
+
+type pgRows struct{ r pgx.Rows }
+
+func (r pgRows) next() bool             { return r.r.Next() }
+func (r pgRows) scan(dest ...any) error { return r.r.Scan(dest...) }
+func (r pgRows) close() error {
+	r.r.Close()
+	return r.r.Err()
+}
+
+// watchedTx notes a conflict with another transaction, whatever the caller then makes of the error.
+type watchedTx struct {
+	pgConn
+	failed error
+}
+
+func (w *watchedTx) note(err error) error {
+	if w.failed == nil && retryable(err) {
+		w.failed = err
+	}
+	return err
+}
+
+func (w *watchedTx) exec(ctx context.Context, sql string, args ...any) (int64, error) {
+	n, err := w.pgConn.exec(ctx, sql, args...)
+	return n, w.note(err)
+}
+
+func (w *watchedTx) query(ctx context.Context, sql string, args ...any) (rows, error) {
+	r, err := w.pgConn.query(ctx, sql, args...)
+	if err != nil {
+		return nil, w.note(err)
+	}
+	return watchedRows{r, w}, nil
+}
+
+type watchedRows struct {
+	rows
+	w *watchedTx
+}
+
+func (r watchedRows) close() error { return r.w.note(r.rows.close()) }
+
+// Conditions of PostgreSQL (appendix A of its manual).
+const (
+	serializationFailure = "40001"
+	deadlockDetected     = "40P01"
+	uniqueViolation      = "23505"
+	undefinedTable       = "42P01"
+	duplicateTable       = "42P07"
+	readOnlyTransaction  = "25006"
+	tooManyConnections   = "53300"
+)
+
+func code(err error) string {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
+func retryable(err error) bool {
+	c := code(err)
+	return c == serializationFailure || c == deadlockDetected
+}
+
+func madeMeanwhile(err error) bool {
+	c := code(err)
+	return c == uniqueViolation || c == duplicateTable
+}
+
+func postgresMissing(err error) bool { return code(err) == undefinedTable }
+
+// postgresAway reports whether the server, or the way to it, is what failed.
+func postgresAway(err error) bool {
+	if c := code(err); c != "" {
+		return retryable(err) || c == tooManyConnections || c[:2] == "08" || c[:2] == "57"
+	}
+	var connect *pgconn.ConnectError
+	var network net.Error
+	return errors.As(err, &connect) || errors.As(err, &network) || pgconn.SafeToRetry(err)
+}
