@@ -120,13 +120,14 @@ func New(s *store.Store, customers *customer.Service, parties *party.Service, pr
 	a := &Service{store: s, customers: customers, parties: parties, providers: providers}
 	billing := map[string]string{"name": "name", "state": "state", "accountNumber": "account_number"}
 	plain := map[string]string{"name": "name", "state": "state"}
+	named := map[string]string{"name": "name"}
 	a.Billing = resource.New(s, store.Definition{Kind: BillingKind, Table: "billing_account", Indexed: billing}, a.billingRules())
 	a.Party = resource.New(s, store.Definition{Kind: PartyKind, Table: "party_account", Indexed: plain}, a.rules("PartyAccount", true))
 	a.Financial = resource.New(s, store.Definition{Kind: FinancialKind, Table: "financial_account", Indexed: plain}, a.rules("FinancialAccount", false))
 	a.Settlement = resource.New(s, store.Definition{Kind: SettlementKind, Table: "settlement_account", Indexed: plain}, a.rules("SettlementAccount", true))
-	a.BillFormats = resource.New(s, store.Definition{Kind: BillFormatKind, Table: "bill_format"}, namedRules("BillFormat"))
-	a.BillingCycles = resource.New(s, store.Definition{Kind: BillingCycleKind, Table: "billing_cycle_specification"}, namedRules("BillingCycleSpecification"))
-	a.PresentationMedia = resource.New(s, store.Definition{Kind: PresentationKind, Table: "bill_presentation_media"}, namedRules("BillPresentationMedia"))
+	a.BillFormats = resource.New(s, store.Definition{Kind: BillFormatKind, Table: "bill_format", Indexed: named}, namedRules("BillFormat"))
+	a.BillingCycles = resource.New(s, store.Definition{Kind: BillingCycleKind, Table: "billing_cycle_specification", Indexed: named}, namedRules("BillingCycleSpecification"))
+	a.PresentationMedia = resource.New(s, store.Definition{Kind: PresentationKind, Table: "bill_presentation_media", Indexed: named}, namedRules("BillPresentationMedia"))
 	return a
 }
 

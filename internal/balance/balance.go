@@ -20,9 +20,8 @@ import (
 
 // The id kinds of this package.
 var (
-	BucketKind  = id.Kind{Name: "bucket", Prefix: "bkt"}
-	TopupKind   = id.Kind{Name: "topupBalance", Prefix: "top"}
-	postingKind = id.Kind{Name: "posting", Prefix: "pst"}
+	BucketKind = id.Kind{Name: "bucket", Prefix: "bkt"}
+	TopupKind  = id.Kind{Name: "topupBalance", Prefix: "top"}
 )
 
 // System accounts: where what enters a bucket comes from, and where what leaves it goes. Every home has

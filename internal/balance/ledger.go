@@ -54,7 +54,7 @@ func (s *Service) book(ctx context.Context, home id.Home, c Cause, entries []sto
 			return err
 		}
 	}
-	p := store.Posting{ID: id.New(postingKind, home, now), At: now, CauseKind: c.Kind, Cause: c.ID, Text: c.Text, Entries: entries}
+	p := store.Posting{ID: id.New(store.PostingKind, home, now), At: now, CauseKind: c.Kind, Cause: c.ID, Text: c.Text, Entries: entries}
 	if err := s.store.Post(ctx, home, p); err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ func New(s *store.Store, parties *party.Service) *Service {
 	c := &Service{parties: parties}
 	c.Customers = resource.New(s, store.Definition{
 		Kind: Kind, Table: "customer",
-		Indexed: map[string]string{"name": "name", "status": "status", "engagedParty.id": "engaged_party_id"},
+		Indexed: map[string]string{"name": "name", "status": "status", "engagedParty.id": "engaged_party"},
 	}, c.rules())
 	return c
 }

@@ -37,7 +37,7 @@ const (
 // Number is a mobile number of the pool.
 type Number struct {
 	Type   string        `json:"@type,omitzero"`
-	Value  msisdn.Number `json:"value"`
+	Value  msisdn.Number `json:"msisdn"`
 	Status Status        `json:"status,omitzero"`
 	// Holder is the id of the order that reserved it or of the line that has it; empty while available.
 	Holder id.ID    `json:"holder,omitzero"`
@@ -66,7 +66,7 @@ func New(s *store.Store) *Service {
 	return &Service{
 		store: s,
 		Numbers: resource.New(s, store.Definition{
-			Kind: NumberKind, Table: "msisdn_resource", Indexed: map[string]string{"status": "status"},
+			Kind: NumberKind, Table: "msisdn_resource", Indexed: map[string]string{"msisdn": "msisdn", "status": "status"},
 		}, resource.Rules[Number]{
 			Domain: "resourceInventoryManagement",
 			Create: func(ctx context.Context, i id.ID, v *Number, _ time.Time) error {
@@ -84,10 +84,10 @@ func New(s *store.Store) *Service {
 				return s.Unclaim(ctx, numberClaim, string(prev.Value))
 			},
 			State: func(v *Number) string { return string(v.Status) },
-			Fixed: []string{"value"},
+			Fixed: []string{"msisdn"},
 		}),
 		SIMs: resource.New(s, store.Definition{
-			Kind: SIMKind, Table: "sim", Indexed: map[string]string{"status": "status", "iccid": "iccid"},
+			Kind: SIMKind, Table: "sim", Indexed: map[string]string{"status": "status", "iccid": "iccid", "imsi": "imsi"},
 		}, resource.Rules[SIM]{
 			Domain: "resourceInventoryManagement",
 			Create: func(ctx context.Context, i id.ID, v *SIM, _ time.Time) error {

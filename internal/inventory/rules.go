@@ -85,7 +85,7 @@ func (v *Number) begin() error {
 	}
 	n, err := msisdn.Parse(string(v.Value), "")
 	if err != nil {
-		return fault.Invalidf("value", "a number of the pool is written with its country code, such as 41790000000")
+		return fault.Invalidf("msisdn", "a number of the pool is written with its country code, such as 41790000000")
 	}
 	v.Value = n
 	return nil

@@ -40,7 +40,7 @@ func New(s *store.Store) *Service {
 		}, individualRules()),
 		Organizations: resource.New(s, store.Definition{
 			Kind: OrganizationKind, Table: "organization",
-			Indexed: map[string]string{"tradingName": "trading_name", "name": "name", "status": "status"},
+			Indexed: map[string]string{"tradingName": "trading_name", "status": "status"},
 		}, organizationRules()),
 		Roles: resource.New(s, store.Definition{
 			Kind: RoleKind, Table: "party_role",

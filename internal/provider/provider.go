@@ -100,7 +100,7 @@ type Service struct {
 // New makes the service on a store; call it once, before the store is used.
 func New(s *store.Store) *Service {
 	p := &Service{store: s}
-	p.Set = resource.New(s, store.Definition{Kind: Kind, Table: "service_provider"}, resource.Rules[ServiceProvider]{
+	p.Set = resource.New(s, store.Definition{Kind: Kind, Table: "service_provider", Indexed: map[string]string{"name": "name"}}, resource.Rules[ServiceProvider]{
 		Domain: "serviceProviderManagement",
 		Home:   func(*ServiceProvider) (id.Home, bool) { return 0, true },
 		Create: p.create,
