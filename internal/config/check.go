@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"strconv"
@@ -15,6 +16,9 @@ func (s *Settings) Check() error {
 		if err := check(); err != nil {
 			return err
 		}
+	}
+	if _, err := s.CallbackBlocks(); err != nil {
+		return err
 	}
 	_, err := s.Providers()
 	return err
@@ -70,8 +74,8 @@ func (s *Settings) checkIdentity() error {
 	if len(s.Issuer) > 0 && len(s.Audience) == 0 && len(s.AllowedAzp) == 0 {
 		return fmt.Errorf("setting audience: an issuer needs audience or allowed-client; without either a token for any application would do")
 	}
-	if s.APIKeyPepper != "" && len(s.APIKeyPepper) < 32 {
-		return fmt.Errorf("setting api-key-pepper: at least 32 bytes are needed, as `openssl rand -hex 32` gives")
+	if s.Secret != "" && len(s.Secret) < 32 {
+		return fmt.Errorf("setting secret: at least 32 bytes are needed, as `openssl rand -hex 32` gives")
 	}
 	return nil
 }
@@ -86,8 +90,7 @@ func (s *Settings) checkRanges() error {
 		{"db-readers", float64(s.Readers), 0, 1000},
 		{"db-group", float64(s.GroupWrite), 1, 10_000},
 		{"cache-mb", float64(s.CacheMB), 0, 1 << 20},
-		{"rate-limit", s.RateLimit, 0, 1e9},
-		{"rate-burst", float64(s.RateBurst), 1, 1e9},
+		{"max-requests", float64(s.MaxRequests), 0, 1e6},
 		{"trace-ratio", s.TraceRatio, 0, 1},
 		{"demo-customers", float64(s.DemoCustomers), 1, 100_000},
 		{"job-lease", s.JobLease.Seconds(), 1, 86_400},
@@ -122,6 +125,22 @@ func (s *Settings) BaseURL() string {
 		host = "127.0.0.1"
 	}
 	return "http://" + net.JoinHostPort(host, port)
+}
+
+// CallbackBlocks are the blocks of addresses that event subscriptions may call beside the public internet.
+func (s *Settings) CallbackBlocks() (out []netip.Prefix, err error) {
+	texts := s.WebhookAllow
+	if s.Dev {
+		texts = append([]string{"127.0.0.0/8", "::1/128"}, texts...)
+	}
+	for _, text := range texts {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("setting webhook-allow: %q is not a block of addresses such as 10.1.0.0/16", text)
+		}
+		out = append(out, p.Masked())
+	}
+	return out, nil
 }
 
 // Provider is a service provider by number and name.

@@ -23,25 +23,25 @@ type Settings struct {
 	Listen        string        `name:"listen" env:"DEMARC_LISTEN" default:"127.0.0.1:8080" placeholder:"HOST:PORT" group:"Server" help:"Address that requests come in on."`
 	PublicURL     string        `name:"public-url" env:"DEMARC_PUBLIC_URL" placeholder:"URL" group:"Server" help:"How clients reach this server, for links in answers. Empty is http:// and the listen address."`
 	ShutdownGrace time.Duration `name:"shutdown-grace" env:"DEMARC_SHUTDOWN_GRACE" default:"20s" group:"Server" help:"How long requests and jobs in hand may take to end when demarc is told to stop."`
-	RateLimit     float64       `name:"rate-limit" env:"DEMARC_RATE_LIMIT" default:"0" group:"Server" help:"Requests a second that one client may send; 0 is no limit."`
-	RateBurst     int           `name:"rate-burst" env:"DEMARC_RATE_BURST" default:"200" group:"Server" help:"Requests that one client may send at once above the rate."`
+	MaxRequests   int           `name:"max-requests" env:"DEMARC_MAX_REQUESTS" default:"512" group:"Server" help:"Requests worked on at once; more are answered 503 with Retry-After. 0 is no limit."`
+	AccessLog     string        `name:"access-log" env:"DEMARC_ACCESS_LOG" default:"stdout" enum:"none,stdout,stderr" group:"Server" help:"Where a line of JSON goes for every request: none, stdout or stderr."`
 
-	Issuer       []string `name:"issuer" env:"DEMARC_ISSUER" placeholder:"URL" group:"Identity" help:"OpenID Connect issuer whose access tokens are honoured, exactly as tokens name it; may be given several times."`
-	JWKSURL      []string `name:"jwks-url" env:"DEMARC_JWKS_URL" placeholder:"URL" group:"Identity" help:"Where the keys of each issuer are, in the order of the issuers, when demarc does not reach them by the issuer's own URL."`
-	Audience     []string `name:"audience" env:"DEMARC_AUDIENCE" group:"Identity" help:"Audience (aud) that a token must be for, one of these."`
-	AllowedAzp   []string `name:"allowed-client" env:"DEMARC_ALLOWED_CLIENT" placeholder:"CLIENT" group:"Identity" help:"OAuth clients (azp) whose tokens are honoured. An issuer needs audiences, allowed clients or both."`
-	RoleClient   []string `name:"role-client" env:"DEMARC_ROLE_CLIENT" placeholder:"CLIENT" group:"Identity" help:"Clients whose client roles count beside realm roles; without any, the client that the token was issued to."`
-	APIKeyPepper string   `name:"api-key-pepper" env:"DEMARC_API_KEY_PEPPER" secret:"all" group:"Identity" help:"Secret of at least 32 bytes that API keys are stored under; the same on every node. Empty makes one in the data folder, which is right for one node only."`
+	Issuer     []string `name:"issuer" env:"DEMARC_ISSUER" placeholder:"URL" group:"Identity" help:"OpenID Connect issuer whose access tokens are honoured, exactly as tokens name it; may be given several times."`
+	JWKSURL    []string `name:"jwks-url" env:"DEMARC_JWKS_URL" placeholder:"URL" group:"Identity" help:"Where the keys of each issuer are, in the order of the issuers, when demarc does not reach them by the issuer's own URL."`
+	Audience   []string `name:"audience" env:"DEMARC_AUDIENCE" group:"Identity" help:"Audience (aud) that a token must be for, one of these."`
+	AllowedAzp []string `name:"allowed-client" env:"DEMARC_ALLOWED_CLIENT" placeholder:"CLIENT" group:"Identity" help:"OAuth clients (azp) whose tokens are honoured. An issuer needs audiences, allowed clients or both."`
+	RoleClient []string `name:"role-client" env:"DEMARC_ROLE_CLIENT" placeholder:"CLIENT" group:"Identity" help:"Clients whose client roles count beside realm roles; without any, the client that the token was issued to."`
+	Secret     string   `name:"secret" env:"DEMARC_SECRET" secret:"all" group:"Identity" help:"Secret of at least 32 bytes that API keys are stored under and webhook secrets are derived from; the same on every node, and kept: without it no API key works any longer. Empty makes one in the data folder, which is right for one node only."`
 
 	Dev              bool     `name:"dev" env:"DEMARC_DEV" group:"Development" help:"Development: an identity provider of its own with known passwords, on this server's address. Refused on any address but loopback."`
 	Demo             bool     `name:"demo" env:"DEMARC_DEMO" group:"Development" help:"Fill an empty database with demonstration data."`
 	DemoCustomers    int      `name:"demo-customers" env:"DEMARC_DEMO_CUSTOMERS" default:"500" group:"Development" help:"How many demonstration customers each service provider gets."`
 	ServiceProviders []string `name:"service-provider" env:"DEMARC_SERVICE_PROVIDER" default:"1:HappyPhone,2:SadPhone" placeholder:"SPID:NAME" group:"Development" help:"Service providers of the development realm and of the demonstration data."`
 
-	Workers        int           `name:"workers" env:"DEMARC_WORKERS" default:"4" group:"Jobs" help:"How many jobs run side by side on this node; 0 runs none here."`
-	JobLease       time.Duration `name:"job-lease" env:"DEMARC_JOB_LEASE" default:"1m" group:"Jobs" help:"How long a job may run before another node may take it over."`
-	JobPoll        time.Duration `name:"job-poll" env:"DEMARC_JOB_POLL" default:"1s" group:"Jobs" help:"How long a node waits before it looks for due jobs of other nodes."`
-	WebhookPrivate bool          `name:"webhook-private" env:"DEMARC_WEBHOOK_PRIVATE" group:"Jobs" help:"Let event subscriptions call back to private and loopback addresses. Always so in development."`
+	Workers      int           `name:"workers" env:"DEMARC_WORKERS" default:"4" group:"Jobs" help:"How many jobs run side by side on this node; 0 runs none here."`
+	JobLease     time.Duration `name:"job-lease" env:"DEMARC_JOB_LEASE" default:"1m" group:"Jobs" help:"How long a job may run before another node may take it over."`
+	JobPoll      time.Duration `name:"job-poll" env:"DEMARC_JOB_POLL" default:"1s" group:"Jobs" help:"How long a node waits before it looks for due jobs of other nodes."`
+	WebhookAllow []string      `name:"webhook-allow" env:"DEMARC_WEBHOOK_ALLOW" placeholder:"CIDR" group:"Jobs" help:"Blocks of addresses that event subscriptions may call back to beside the public internet, as 10.1.0.0/16. Development adds the loopback."`
 
 	LogLevel     string  `name:"log-level" env:"DEMARC_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" group:"Telemetry" help:"Least severe thing that is logged: debug, info, warn or error."`
 	LogFormat    string  `name:"log-format" env:"DEMARC_LOG_FORMAT" default:"auto" enum:"auto,text,json" group:"Telemetry" help:"text for people, json for machines; auto is text on a terminal."`

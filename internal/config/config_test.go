@@ -73,10 +73,11 @@ func TestWrongSettingsAreRefusedAndSayWhatWouldBeRight(t *testing.T) {
 		{"database", []string{"DEMARC_DB=mysql://x"}, "", "begins with sqlite: or postgres://"},
 		{"issuer for everybody", []string{"DEMARC_ISSUER=https://id.example"}, "", "needs audience or allowed-client"},
 		{"keys without issuer", []string{"DEMARC_JWKS_URL=https://id.example"}, "", "more of them than issuers"},
-		{"short pepper", []string{"DEMARC_API_KEY_PEPPER=secret"}, "", "at least 32 bytes"},
+		{"short pepper", []string{"DEMARC_SECRET=secret"}, "", "at least 32 bytes"},
 		{"service provider", []string{"DEMARC_SERVICE_PROVIDER=01:Happy"}, "", "is not NUMBER:NAME"},
 		{"service provider twice", []string{"DEMARC_SERVICE_PROVIDER=1:A,1:B"}, "", "each number once"},
 		{"range", []string{"DEMARC_TRACE_RATIO=2"}, "", "lies outside 0 to 1"},
+		{"callback block", []string{"DEMARC_WEBHOOK_ALLOW=10.0.0.1"}, "", "not a block of addresses"},
 		{"public url", []string{"DEMARC_PUBLIC_URL=api.example.com"}, "", "is not a URL such as"},
 		{"named file missing", []string{"DEMARC_CONFIG=/nowhere.yaml"}, "", "cannot be read"},
 	} {
@@ -103,7 +104,7 @@ func TestUnknownVariablesAreWarnedOf(t *testing.T) {
 
 func TestShowHidesSecrets(t *testing.T) {
 	l, err := config.Load(config.Input{
-		Env:      []string{"DEMARC_DB=postgres://demarc:hunter2@db/demarc", "DEMARC_API_KEY_PEPPER=0123456789abcdef0123456789abcdef"},
+		Env:      []string{"DEMARC_DB=postgres://demarc:hunter2@db/demarc", "DEMARC_SECRET=0123456789abcdef0123456789abcdef"},
 		ReadFile: file(""),
 	})
 	if err != nil {

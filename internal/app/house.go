@@ -1,0 +1,138 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os/user"
+
+	"github.com/demarc-bss/demarc/internal/account"
+	"github.com/demarc-bss/demarc/internal/auth"
+	"github.com/demarc-bss/demarc/internal/balance"
+	"github.com/demarc-bss/demarc/internal/catalog"
+	"github.com/demarc-bss/demarc/internal/config"
+	"github.com/demarc-bss/demarc/internal/customer"
+	"github.com/demarc-bss/demarc/internal/inventory"
+	"github.com/demarc-bss/demarc/internal/kernel/clock"
+	"github.com/demarc-bss/demarc/internal/kernel/fault"
+	"github.com/demarc-bss/demarc/internal/kernel/id"
+	"github.com/demarc-bss/demarc/internal/kernel/scope"
+	"github.com/demarc-bss/demarc/internal/order"
+	"github.com/demarc-bss/demarc/internal/party"
+	"github.com/demarc-bss/demarc/internal/provider"
+	"github.com/demarc-bss/demarc/internal/store"
+	"github.com/demarc-bss/demarc/internal/subscription"
+)
+
+// House is the domains on one database, without anything that serves or runs.
+type House struct {
+	Store         *store.Store
+	Providers     *provider.Service
+	Parties       *party.Service
+	Customers     *customer.Service
+	Accounts      *account.Service
+	Catalog       *catalog.Service
+	Inventory     *inventory.Service
+	Subscriptions *subscription.Service
+	Balances      *balance.Service
+	Orders        *order.Service
+	// Keys keeps the API keys.
+	Keys auth.KeyStore
+
+	settings *config.Settings
+}
+
+// Open opens the database of the settings for one command, whatever its schema: migrate and doctor look at
+// it. It keeps no cache, so that it may stand beside a server.
+func Open(ctx context.Context, s *config.Settings, log *slog.Logger) (*House, error) {
+	if _, err := openFolder(s); err != nil {
+		return nil, err
+	}
+	return open(ctx, s, log, clock.Real{}, -1)
+}
+
+// OpenCurrent is Open for commands that need the schema that this demarc knows.
+func OpenCurrent(ctx context.Context, s *config.Settings, log *slog.Logger) (*House, error) {
+	h, err := Open(ctx, s, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.Store.Ping(ctx); err != nil {
+		_ = h.Close()
+		if fault.KindOf(err) == fault.Unavailable {
+			err = advise(err, "run `demarc migrate` first")
+		}
+		return nil, err
+	}
+	return h, nil
+}
+
+func open(ctx context.Context, s *config.Settings, log *slog.Logger, c clock.Clock, cacheBytes int64) (*House, error) {
+	url := s.DatabaseURL()
+	db, err := store.Open(ctx, url, store.Options{
+		Clock: c, Logger: log, Readers: s.Readers, CacheBytes: cacheBytes, Group: s.GroupWrite,
+	})
+	if err != nil {
+		return nil, databaseAdvice(url, fmt.Errorf("the database cannot be opened: %w", err))
+	}
+	return build(db, s), nil
+}
+
+// build puts the domains on a store.
+func build(db *store.Store, s *config.Settings) *House {
+	h := &House{Store: db, settings: s}
+	h.Providers = provider.New(db)
+	h.Parties = party.New(db)
+	h.Customers = customer.New(db, h.Parties)
+	h.Accounts = account.New(db, h.Customers, h.Parties, h.Providers)
+	h.Catalog = catalog.New(db)
+	h.Inventory = inventory.New(db)
+	h.Subscriptions = subscription.New(db, h.Accounts, h.Providers)
+	h.Balances = balance.New(db)
+	h.Orders = order.New(db, order.Parts{
+		Customers: h.Customers, Accounts: h.Accounts, Catalog: h.Catalog, Inventory: h.Inventory,
+		Subscriptions: h.Subscriptions, Balances: h.Balances,
+	})
+	h.Keys = newKeyring(db)
+	return h
+}
+
+// Close lets go of the database.
+func (h *House) Close() error { return h.Store.Close() }
+
+// As is a context in which demarc itself acts at a service provider, in the name of whoever runs the
+// command.
+func (h *House) As(ctx context.Context, spid int) context.Context {
+	a := scope.Actor{Client: "demarc"}
+	if u, err := user.Current(); err == nil {
+		a.Subject, a.Name = "os:"+u.Username, u.Name
+	}
+	return scope.With(ctx, auth.System(spid, a))
+}
+
+// SPIDs are the service providers that a command is for: one, or with 0 those of the settings.
+func (h *House) SPIDs(one int) ([]int, error) {
+	if one > 0 {
+		return []int{one}, nil
+	}
+	all, err := h.settings.Providers()
+	var out []int
+	for _, p := range all {
+		out = append(out, p.SPID)
+	}
+	return out, err
+}
+
+// ForJob does something to a job at the service provider that it belongs to.
+func (h *House) ForJob(ctx context.Context, spid int, i id.ID, do func(context.Context, id.ID) error) error {
+	spids, err := h.SPIDs(spid)
+	if err != nil {
+		return err
+	}
+	for _, spid := range spids {
+		if err = do(h.As(ctx, spid), i); err == nil || fault.KindOf(err) != fault.NotFound {
+			return err
+		}
+	}
+	return err
+}

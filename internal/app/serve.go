@@ -1,0 +1,114 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/demarc-bss/demarc/internal/api/op"
+	"github.com/demarc-bss/demarc/internal/api/tmf"
+	"github.com/demarc-bss/demarc/internal/api/tmf630"
+	"github.com/demarc-bss/demarc/internal/hub"
+)
+
+// errStopping is what /readyz logs between Start and Stop.
+var errStopping = errors.New("demarc is not (any more) taking requests")
+
+// tmfDeps are the resources that the TM Forum façade shows.
+func (a *App) tmfDeps() tmf.Deps {
+	return tmf.Deps{
+		Customers: a.Customers.Customers, Individuals: a.Parties.Individuals, Organizations: a.Parties.Organizations,
+		PartyRoles: a.Parties.Roles, BillingAccounts: a.Accounts.Billing, PartyAccounts: a.Accounts.Party,
+		FinancialAccounts: a.Accounts.Financial, SettlementAccounts: a.Accounts.Settlement,
+		BillFormats: a.Accounts.BillFormats, BillingCycles: a.Accounts.BillingCycles,
+		PresentationMedia: a.Accounts.PresentationMedia, Hubs: a.hub.Hubs, Secret: a.hub.Secret,
+	}
+}
+
+// newHub makes the event subscriptions: what happens in the house is told to those who subscribed.
+func (a *App) newHub(secret []byte) error {
+	blocks, err := a.settings.CallbackBlocks()
+	if err != nil {
+		return err
+	}
+	a.hub = hub.New(a.Store, hub.Options{
+		Key: derive(secret, "webhooks"), Parse: tmf630.ParseQuery, Href: tmf.Href(a.url), Guard: hub.PublicOnly{Except: blocks},
+	})
+	return nil
+}
+
+// handler serves all operations of all façades.
+func (a *App) handler(tracer trace.TracerProvider) (http.Handler, error) {
+	ops := op.System(op.SystemOptions{
+		Title: "demarc", Version: a.o.Version,
+		Description: "The customer side of a telecom operator.",
+		Ready: []op.Check{
+			{Name: "running", Ask: a.running},
+			{Name: "store", Ask: a.Store.Ping},
+		},
+	})
+	if a.idp != nil {
+		ops = append(ops, identityOperations(a.idp)...)
+	}
+	ops = append(ops, tmf.Operations(a.tmfDeps())...)
+	table, err := op.NewTable(ops...)
+	if err != nil {
+		return nil, err
+	}
+	o := op.Options{
+		Store: a.Store, Gate: gate{a.auth}, Clock: a.o.Clock, Logger: a.o.Logger, Tracer: tracer, Metrics: a.metrics,
+		MaxInFlight: int64(a.settings.MaxRequests), BaseURL: func() string { return a.url }, IssuerURL: a.issuer(),
+	}
+	if w := a.accessWriter(); w != nil {
+		log := op.NewAccessLog(w)
+		o.AccessLog = log.Log
+		a.keepLog(log)
+	}
+	return table.Handler(o)
+}
+
+func (a *App) running(context.Context) error {
+	if !a.ready.Load() {
+		return errStopping
+	}
+	return nil
+}
+
+// issuer is the identity provider that the documents name.
+func (a *App) issuer() string {
+	if a.idp != nil {
+		return a.idp.Issuer()
+	}
+	if len(a.settings.Issuer) > 0 {
+		return a.settings.Issuer[0]
+	}
+	return ""
+}
+
+func (a *App) accessWriter() *os.File {
+	switch a.settings.AccessLog {
+	case "stdout":
+		return os.Stdout
+	case "stderr":
+		return os.Stderr
+	}
+	return nil
+}
+
+// keepLog writes the access log until everything else has stopped.
+func (a *App) keepLog(log *op.AccessLog) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		_ = log.Run(ctx, a.o.Clock) // when the log cannot be written there is nowhere to say so
+		close(done)
+	}()
+	a.onStop(func(context.Context) error {
+		cancel()
+		<-done
+		return nil
+	})
+}
