@@ -89,7 +89,7 @@ func (ch *change) touch() {
 }
 
 func (ch *change) insert(ctx context.Context, raw []byte) (Doc, error) {
-	body, refs, err := inspect(raw)
+	body, refs, err := inspect(raw, ch.d.Indexed)
 	if err != nil {
 		return Doc{}, err
 	}
@@ -129,7 +129,7 @@ func (ch *change) stale() error {
 }
 
 func (ch *change) update(ctx context.Context, version int64, raw []byte) (Doc, error) {
-	body, refs, err := inspect(raw)
+	body, refs, err := inspect(raw, ch.d.Indexed)
 	if err != nil {
 		return Doc{}, err
 	}
@@ -145,7 +145,7 @@ func (ch *change) update(ctx context.Context, version int64, raw []byte) (Doc, e
 		return Doc{}, ch.stale()
 	}
 	ch.touch()
-	_, before, err := inspect(old.Body)
+	_, before, err := inspect(old.Body, nil)
 	if err != nil {
 		return Doc{}, err
 	}
@@ -174,7 +174,7 @@ func (ch *change) delete(ctx context.Context, version int64) error {
 		return ch.stale()
 	}
 	ch.touch()
-	_, before, err := inspect(old.Body)
+	_, before, err := inspect(old.Body, nil)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"fmt"
 	"time"
 	"unsafe"
@@ -111,3 +113,10 @@ func moment(us int64) time.Time {
 
 // asText binds a JSON document as text, which SQLite's JSON functions want, without copying it.
 func asText(doc []byte) string { return unsafe.String(unsafe.SliceData(doc), len(doc)) }
+
+// draw is a random number from 0 to n-1; n is small enough that its bias does not matter.
+func draw(n int64) int64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // documented never to fail
+	return int64(binary.LittleEndian.Uint64(b[:])>>1) % max(n, 1)
+}

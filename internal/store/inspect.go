@@ -17,6 +17,9 @@ import (
 // engine's parser takes.
 const maxDepth = 100
 
+// maxIndexed bounds a text that stands in an index, in bytes: PostgreSQL refuses longer ones.
+const maxIndexed = 1024
+
 // reference is an object of a document that has an id of demarc's own form.
 type reference struct {
 	to     id.ID
@@ -38,6 +41,8 @@ type inspector struct {
 	plain []byte // without
 	depth int
 	refs  []reference
+	// indexed are the attributes kept in columns.
+	indexed map[string]string
 	// cuts are the spans of the root members to leave out.
 	cuts [][2]int
 }
@@ -45,12 +50,12 @@ type inspector struct {
 var inspectors = sync.Pool{New: func() any { return new(inspector) }}
 
 // inspect gives the document as it is to be stored and the references in it.
-func inspect(raw []byte) (body []byte, refs []reference, err error) {
+func inspect(raw []byte, indexed map[string]string) (body []byte, refs []reference, err error) {
 	p := inspectors.Get().(*inspector)
 	defer func() { p.raw, p.refs = nil, nil; inspectors.Put(p) }()
 	p.src = *bytes.NewBuffer(raw)
 	p.dec.Reset(&p.src)
-	p.raw, p.path, p.plain, p.depth, p.refs, p.cuts = raw, p.path[:0], p.plain[:0], 0, nil, p.cuts[:0]
+	p.raw, p.path, p.plain, p.depth, p.refs, p.cuts, p.indexed = raw, p.path[:0], p.plain[:0], 0, nil, p.cuts[:0], indexed
 	if p.dec.PeekKind() != '{' {
 		return nil, nil, fault.Invalidf("", "a document is a JSON object")
 	}
@@ -200,6 +205,11 @@ func (p *inspector) value() (text string, err error) {
 
 // text refuses NUL, which PostgreSQL cannot hold, and unquotes what may be an id or a URL.
 func (p *inspector) text(raw jsontext.Value) (string, error) {
+	if len(raw) > maxIndexed {
+		if _, ok := p.indexed[string(p.plain)]; ok {
+			return "", fault.Invalidf(string(p.path), "the text has more than %d bytes", maxIndexed)
+		}
+	}
 	escaped := bytes.IndexByte(raw, '\\') >= 0
 	if !escaped && len(raw) > 2050 {
 		return "", nil

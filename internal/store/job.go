@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -116,7 +115,10 @@ func (s *Store) ClaimJobs(ctx context.Context, n int, lease time.Duration) ([]jo
 		return nil, err
 	}
 	// Workers that read the same candidates should not all begin with the same one.
-	rand.Shuffle(len(due), func(i, k int) { due[i], due[k] = due[k], due[i] })
+	for i := len(due) - 1; i > 0; i-- {
+		k := draw(int64(i + 1))
+		due[i], due[k] = due[k], due[i]
+	}
 	var claimed []job.Job
 	err = s.singly(ctx, func(c conn) error {
 		claimed = claimed[:0]

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net"
 	"time"
 
@@ -124,7 +123,7 @@ func (db *postgresDB) inTx(ctx context.Context, o pgx.TxOptions, fn func(pt pgx.
 // pause waits before a try, or until ctx is done.
 func pause(ctx context.Context, try int) error {
 	most := min(firstPause<<(try-1), lastPause)
-	timer := time.NewTimer(rand.N(most))
+	timer := time.NewTimer(time.Duration(draw(int64(most))))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
