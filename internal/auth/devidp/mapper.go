@@ -141,8 +141,8 @@ func (p *Provider) applyOne(g *grant, m realm.Mapper, to target, claims map[stri
 	case "oidc-acr-mapper":
 		claims["acr"] = "1"
 	case "oidc-allowed-origins-mapper":
-		if o := origins(g.client); len(o) > 0 && to == toAccess {
-			claims["allowed-origins"] = o
+		if len(g.client.WebOrigins) > 0 && to == toAccess {
+			claims["allowed-origins"] = origins(g.client)
 		}
 	case "oidc-hardcoded-claim-mapper":
 		put(claims, m.Config["claim.name"], typed(m, []string{m.Config["claim.value"]}))
@@ -236,7 +236,7 @@ func addAudience(claims map[string]any, a string) {
 
 // origins are the web origins of a client; "+" stands for those of its redirects.
 func origins(c *realm.Client) []string {
-	var out []string
+	out := []string{}
 	for _, o := range c.WebOrigins {
 		if o != "+" {
 			out = append(out, o)

@@ -114,8 +114,17 @@ func (k keycloak) principal(token string) *auth.Principal {
 // TestRealmInKeycloak imports the exported realm into a real Keycloak and takes every flow.
 func TestRealmInKeycloak(t *testing.T) {
 	opts := realm.Options{Dev: true, Providers: []realm.SP{{SPID: 1, Name: "HappyPhone"}, {SPID: 2, Name: "SadPhone"}, {SPID: 7, Name: "Zoë & Co"}}}
+	r, err := realm.Build(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range r.Users {
+		if r.Users[i].Username == realm.UserClerk { // as users have it that are made in the console
+			r.Users[i].ClientRoles = map[string][]string{"account": {"manage-account"}}
+		}
+	}
 	var file bytes.Buffer
-	if err := realm.Export(&file, opts); err != nil {
+	if err := r.Write(&file); err != nil {
 		t.Fatal(err)
 	}
 	issuer := keycloaktest.Start(t, file.Bytes())
@@ -142,8 +151,8 @@ func TestRealmInKeycloak(t *testing.T) {
 			{realm.AdminOf(1), 1, map[auth.Permission]bool{{Entity: "productOrder", Verb: auth.Delete}: true, {Entity: auth.AdminEntity, Verb: auth.Patch}: true}, true},
 		} {
 			got := k.post("token", with(client(realm.GatewayClient), "grant_type", "password", "username", c.user, "password", realm.DevPassword))
-			if got.status != http.StatusOK || got.ExpiresIn != 3600 {
-				t.Errorf("%s: %+v", c.user, got)
+			if got.status != http.StatusOK || got.ExpiresIn > 3600 || got.ExpiresIn < 3590 {
+				t.Errorf("%s: status %d, %s, %d s", c.user, got.status, got.Description, got.ExpiresIn)
 				continue
 			}
 			p := k.principal(got.AccessToken)
@@ -257,7 +266,7 @@ func TestRealmInKeycloak(t *testing.T) {
 				t.Errorf("%s: Keycloak %+v %v %v\nown %+v %v %v", user, theirs.Actor(), theirs.SPIDs(), a, ours.Actor(), ours.SPIDs(), b)
 			}
 			if x, y := claimNames(t, got.AccessToken), claimNames(t, minted); !slices.Equal(x, y) {
-				t.Errorf("%s: claims of Keycloak %v\nown %v\n%s", user, x, y, got.AccessToken)
+				t.Errorf("%s: claims of Keycloak %v\nown %v", user, x, y)
 			}
 		}
 	})
@@ -274,6 +283,9 @@ func TestRealmInKeycloak(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = res.Body.Close()
+		if res.StatusCode != http.StatusBadRequest {
+			t.Errorf("status %d, want Keycloak's refusal of a read-only attribute", res.StatusCode)
+		}
 		again := k.post("token", with(client(realm.GatewayClient), "grant_type", "password", "username", realm.UserClerk, "password", realm.DevPassword))
 		if n := len(k.principal(again.AccessToken).SPIDs()); n != 1 {
 			t.Errorf("the clerk now has %d service providers (status %d)", n, res.StatusCode)
