@@ -169,13 +169,19 @@ func TestTypesThatCannotBeDeclared(t *testing.T) {
 		"must be structs":                  op.Handle(base, func(context.Context, *string) (*none, error) { return nil, nil }),
 		"a type that cannot be read": op.Handle(base, func(context.Context, *struct {
 			M map[string]string `query:"m"`
-		}) (*none, error) { return nil, nil }),
+		}) (*none, error) {
+			return nil, nil
+		}),
 		"parameter id is not in the path": op.Handle(base, func(context.Context, *struct {
 			ID string `path:"id"`
-		}) (*none, error) { return nil, nil }),
+		}) (*none, error) {
+			return nil, nil
+		}),
 		"invalid int tag": op.Handle(base, func(context.Context, *struct {
 			N string `query:"n" minLength:"many"`
-		}) (*none, error) { return nil, nil }),
+		}) (*none, error) {
+			return nil, nil
+		}),
 	} {
 		if _, err := op.NewTable(o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
