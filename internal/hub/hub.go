@@ -13,6 +13,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -77,8 +78,15 @@ type Service struct {
 	known subscriptions
 }
 
-// New makes the service and has it react to the store's events; call it once, before the store is used.
-func New(s *store.Store, o Options) *Service {
+// leastKey is how many bytes a key has at least.
+const leastKey = 32
+
+// New makes the service and has it react to the store's events; call it once, before the store is used. It
+// fails on a key of less than 32 bytes.
+func New(s *store.Store, o Options) (*Service, error) {
+	if len(o.Key) < leastKey {
+		return nil, fmt.Errorf("the key that signing secrets are derived from has %d bytes, not %d", len(o.Key), leastKey)
+	}
 	if o.Guard == nil {
 		o.Guard = PublicOnly{}
 	}
@@ -88,7 +96,7 @@ func New(s *store.Store, o Options) *Service {
 	h := &Service{store: s, o: o}
 	h.Hubs = resource.New(s, store.Definition{Kind: Kind, Table: "hub", Indexed: map[string]string{"callback": "callback"}}, h.rules())
 	s.React(h.react)
-	return h
+	return h, nil
 }
 
 // Secret is what the deliveries to a subscription are signed with, as Standard Webhooks writes secrets
