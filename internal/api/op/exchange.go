@@ -164,11 +164,7 @@ func (x *exchange) refuse(r *http.Request, err error) {
 	if x.status != 0 {
 		return // the answer has begun: the log alone can tell
 	}
-	show := x.facade.Problem
-	if show == nil {
-		show = ProblemJSON
-	}
-	p := show(f, x.id)
+	p := x.facade.show(f, x.id)
 	h := x.Header()
 	if f.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int((f.RetryAfter+time.Second-1)/time.Second)))

@@ -195,43 +195,60 @@ func refusalKinds(o *Operation) []fault.Kind {
 	return kinds
 }
 
+// refusalStatuses are the statuses that the operation's façade shows its refusals with.
 func refusalStatuses(o *Operation) []int {
-	var out []int
 	if o.Raw != nil && len(o.Errors) == 0 || o.system != nil {
 		return nil // foreign protocols have refusals of their own
 	}
+	var out []int
 	for _, k := range refusalKinds(o) {
-		if s := StatusOfKind(k); !slices.Contains(out, s) {
+		if s := o.Facade.show(sampleFault(k), "").Status; !slices.Contains(out, s) {
 			out = append(out, s)
 		}
-	}
-	if o.Response != nil {
-		out = append(out, http.StatusNotAcceptable)
 	}
 	slices.Sort(out)
 	return out
 }
 
-func refusalName(status int) string {
-	return strings.ReplaceAll(strings.ReplaceAll(http.StatusText(status), " ", ""), "-", "")
+// show is the façade's Problem, or the shape of façades that have none of their own.
+func (f *Facade) show(e *fault.Error, requestID string) Problem {
+	if f.Problem == nil {
+		return ProblemJSON(e, requestID)
+	}
+	return f.Problem(e, requestID)
 }
 
+// sampleFault is a fault of a kind, as the documents show it.
+func sampleFault(k fault.Kind) *fault.Error {
+	code, ok := map[fault.Kind]fault.Code{
+		fault.Internal: fault.CodeInternal, fault.Invalid: fault.CodeInvalid, fault.NotFound: fault.CodeNotFound, fault.Conflict: fault.CodeStillReferred,
+		fault.Stale: fault.CodeStale, fault.Forbidden: fault.CodeForbidden, fault.Unauthenticated: fault.CodeUnauthenticated,
+		fault.TooLarge: CodeTooLarge, fault.Unsupported: CodeMediaType, fault.Unavailable: fault.CodeUnavailable,
+	}[k]
+	if !ok {
+		code = fault.Code(k.String())
+	}
+	return fault.New(k, code, "what is wrong, in words")
+}
+
+func refusalName(status int) string {
+	return strings.NewReplacer(" ", "", "-", "").Replace(http.StatusText(status))
+}
+
+// refusals describe what the façade answers with for every kind of fault, each with what it looks like.
 func refusals(c *contract) map[string]*huma.Response {
 	out := map[string]*huma.Response{}
-	schema, media := c.schemas.refusal, "application/json"
-	if c.Problem == nil {
-		media = "application/problem+json"
-	}
-	statuses := []int{http.StatusNotAcceptable}
 	for k := fault.Internal; k <= fault.Unavailable; k++ {
-		statuses = append(statuses, StatusOfKind(k))
-	}
-	for _, status := range statuses {
-		r := &huma.Response{Description: http.StatusText(status)}
-		if schema != nil {
-			r.Content = map[string]*huma.MediaType{media: {Schema: schema}}
+		p := c.show(sampleFault(k), "5f0c1b2a9d3e4c7f8a6b5d4c3e2f1a0b")
+		if out[refusalName(p.Status)] != nil {
+			continue
 		}
-		out[refusalName(status)] = r
+		media, _, _ := strings.Cut(p.ContentType, ";")
+		m := &huma.MediaType{Schema: c.schemas.refusal}
+		if example, err := ReadJSON(p.Body); err == nil {
+			m.Example = example
+		}
+		out[refusalName(p.Status)] = &huma.Response{Description: http.StatusText(p.Status), Content: map[string]*huma.MediaType{media: m}}
 	}
 	return out
 }
