@@ -13,7 +13,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"fmt"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -53,7 +52,7 @@ type Hub struct {
 // Options are what the service needs beside its store.
 type Options struct {
 	// Key is what the signing secrets of all subscriptions are derived from: 32 bytes or more, the same on
-	// every node and after every restart.
+	// every node and after every restart. With a shorter one nobody can subscribe.
 	Key []byte
 	// Parse reads the query of a subscription.
 	Parse func(query string) ([]store.Filter, error)
@@ -81,12 +80,8 @@ type Service struct {
 // leastKey is how many bytes a key has at least.
 const leastKey = 32
 
-// New makes the service and has it react to the store's events; call it once, before the store is used. It
-// fails on a key of less than 32 bytes.
-func New(s *store.Store, o Options) (*Service, error) {
-	if len(o.Key) < leastKey {
-		return nil, fmt.Errorf("the key that signing secrets are derived from has %d bytes, not %d", len(o.Key), leastKey)
-	}
+// New makes the service and has it react to the store's events; call it once, before the store is used.
+func New(s *store.Store, o Options) *Service {
 	if o.Guard == nil {
 		o.Guard = PublicOnly{}
 	}
@@ -96,7 +91,7 @@ func New(s *store.Store, o Options) (*Service, error) {
 	h := &Service{store: s, o: o}
 	h.Hubs = resource.New(s, store.Definition{Kind: Kind, Table: "hub", Indexed: map[string]string{"callback": "callback"}}, h.rules())
 	s.React(h.react)
-	return h, nil
+	return h
 }
 
 // Secret is what the deliveries to a subscription are signed with, as Standard Webhooks writes secrets
@@ -116,6 +111,9 @@ func (s *Service) rules() resource.Rules[Hub] {
 		Domain: "hub",
 		Create: func(ctx context.Context, _ id.ID, v *Hub, _ time.Time) error {
 			v.Type = "EventSubscription"
+			if len(s.o.Key) < leastKey {
+				return fault.Internalf(nil, "the key that signing secrets are derived from has %d bytes, not %d", len(s.o.Key), leastKey)
+			}
 			if err := s.check(v); err != nil {
 				return err
 			}
