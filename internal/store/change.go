@@ -40,28 +40,20 @@ func (c *Collection[T]) change(ctx context.Context, i id.ID) (*change, error) {
 // without its id and href. An id that is taken is a Conflict fault; a reference to nothing, a NUL character
 // in a text or a number that no float64 can stand for is an Invalid one that names the attribute.
 func (c *Collection[T]) Insert(ctx context.Context, i id.ID, v *T) (Doc, error) {
-	ch, err := c.change(ctx, i)
-	if err != nil {
-		return Doc{}, err
-	}
 	raw, err := encode(v)
 	if err != nil {
 		return Doc{}, err
 	}
-	return ch.insert(ctx, raw)
+	return c.InsertEncoded(ctx, i, raw)
 }
 
 // Update replaces a document if it still has the given version, else a Stale fault.
 func (c *Collection[T]) Update(ctx context.Context, i id.ID, version int64, v *T) (Doc, error) {
-	ch, err := c.change(ctx, i)
-	if err != nil {
-		return Doc{}, err
-	}
 	raw, err := encode(v)
 	if err != nil {
 		return Doc{}, err
 	}
-	return ch.update(ctx, version, raw)
+	return c.UpdateEncoded(ctx, i, version, raw)
 }
 
 // Delete removes a document if it still has the given version and nothing refers to it. Another version is

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -114,4 +116,12 @@ func refused(t testing.TB, err error, kind fault.Kind, code fault.Code, attribut
 	if !errors.As(err, &f) || f.Kind != kind || f.Code != code || f.Attribute != attribute {
 		t.Fatalf("got %v (%+v), want %v %s at %q", err, f, kind, code, attribute)
 	}
+}
+
+// rounds is how often a random test draws; DEMARC_TEST_ROUNDS multiplies it.
+func rounds(n int) int {
+	if m, err := strconv.Atoi(os.Getenv("DEMARC_TEST_ROUNDS")); err == nil && m > 0 {
+		return n * m
+	}
+	return n
 }

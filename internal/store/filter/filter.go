@@ -53,7 +53,7 @@ type Filter struct {
 }
 
 // Sort orders by the first value at Path; documents without it come last. With Any, booleans come before
-// numbers, those before moments, those before texts. Equal ones stand in the order of their ids, so paging
+// numbers (as a float64 sees them), those before moments, those before texts. Equal ones stand in the order of their ids, so paging
 // is stable.
 type Sort struct {
 	Path []string

@@ -29,7 +29,9 @@ type server struct {
 	// template is a migrated database that each test gets a copy of.
 	template string
 	stop     func()
-	serial   atomic.Int64
+	// own says that the server was started for this test binary.
+	own    bool
+	serial atomic.Int64
 	// copying guards the template: PostgreSQL copies a database only while nobody is connected to it.
 	copying sync.Mutex
 }
@@ -64,6 +66,9 @@ func freshDatabase(t testing.TB) string {
 	s.copying.Unlock()
 	if err != nil {
 		t.Fatalf("storetest: %v", err)
+	}
+	if s.own {
+		return s.database(name) // it goes with its server; dropping it costs a checkpoint
 	}
 	t.Cleanup(func() {
 		if err := s.admin(fmt.Sprintf("DROP DATABASE %s WITH (FORCE)", name)); err != nil {
@@ -172,6 +177,7 @@ func (s *server) run(bin, dir, data string, port int, cred *syscall.Credential) 
 	if err := cmd.Start(); err != nil {
 		return err
 	}
+	s.own = true
 	s.stop = func() {
 		_ = hold.Close()
 		_ = cmd.Wait()
