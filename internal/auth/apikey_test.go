@@ -161,17 +161,22 @@ func TestAPIKeyLife(t *testing.T) {
 	spec.Expires = start.Add(30 * 24 * time.Hour)
 	first, k := f.issue(spec)
 
+	f.clock.Advance(time.Minute)
 	second, k2, err := f.keys.Rotate(t.Context(), f.by, k.ID, 24*time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if k2.Line != k.ID || k2.ID == k.ID || !k2.Expires.Equal(spec.Expires) || f.kind("", first) != passed || f.kind("", second) != passed {
+	if k2.Line != k.ID || k2.ID == k.ID || !k2.Expires.Equal(spec.Expires.Add(time.Minute)) || f.kind("", first) != passed || f.kind("", second) != passed {
 		t.Fatalf("two keys are not good at a time: %+v", k2)
 	}
 	if _, _, err := f.keys.Rotate(t.Context(), f.by, k2.ID, time.Hour); fault.From(err).Code != auth.CodeKeyRotation {
 		t.Errorf("a third active key: %v", err)
 	}
-	f.clock.Advance(24 * time.Hour)
+	f.clock.Advance(24*time.Hour - time.Second)
+	if f.kind("", first) != passed {
+		t.Error("the overlap ends too soon")
+	}
+	f.clock.Advance(time.Second)
 	if f.kind("", first) != fault.Unauthenticated || f.kind("", second) != passed {
 		t.Error("the overlap does not end")
 	}

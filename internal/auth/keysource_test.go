@@ -76,7 +76,7 @@ func TestKidFlood(t *testing.T) {
 	f.accept(f.token(nil))
 	for second := range 60 {
 		for i := range 20 {
-			f.refuse(f.signedBy(fmt.Sprintf("bogus-%d-%d", second, i)))
+			f.refuse(sign(t, jwt.SigningMethodES256, ecKey(), object{"kid": fmt.Sprintf("bogus-%d-%d", second, i)}, claims(f.clock.Now(), nil)))
 		}
 		f.clock.Advance(time.Second)
 	}

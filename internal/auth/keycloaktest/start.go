@@ -28,7 +28,7 @@ import (
 )
 
 const (
-	startWithin = 4 * time.Minute // the first start of a copy compiles itself, on a slow machine for minutes
+	startWithin = 6 * time.Minute // the first start of a copy compiles itself, on a slow machine for minutes
 	stopWithin  = 15 * time.Second
 	askEvery    = 250 * time.Millisecond
 	minJava     = 21
@@ -36,7 +36,7 @@ const (
 
 // Start runs a Keycloak of its own on a loopback port, imports the realm and answers its issuer URL. The
 // server works on a temporary copy of KEYCLOAK_HOME and ends with the test. Without KEYCLOAK_HOME or a
-// Java of at least version 21, or when the server is not ready in four minutes, the test fails.
+// Java of at least version 21, or when the server is not ready in six minutes, the test fails.
 func Start(t testing.TB, realmJSON []byte) (issuerURL string) {
 	t.Helper()
 	r, err := realm.Parse(bytes.NewReader(realmJSON))
