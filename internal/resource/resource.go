@@ -7,6 +7,7 @@ package resource
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -77,15 +78,18 @@ func (s *Set[T]) Create(ctx context.Context, body jsontext.Value) (store.Doc, er
 	if err := decode(body, &v); err != nil {
 		return store.Doc{}, err
 	}
-	_, d, err := s.Add(ctx, &v)
+	_, d, err := s.add(ctx, &v, body)
 	return d, err
 }
 
 // Add stores a new resource; the domains' own way to create one.
-func (s *Set[T]) Add(ctx context.Context, v *T) (id.ID, store.Doc, error) {
+func (s *Set[T]) Add(ctx context.Context, v *T) (id.ID, store.Doc, error) { return s.add(ctx, v, nil) }
+
+// add stores v; came is the document that v was read from, if there was one.
+func (s *Set[T]) add(ctx context.Context, v *T, came jsontext.Value) (id.ID, store.Doc, error) {
 	var d store.Doc
 	var i id.ID
-	err := s.store.Write(ctx, func(ctx context.Context) (err error) {
+	err := s.store.Write(ctx, func(ctx context.Context) error {
 		next := *v
 		now := s.store.Now(ctx)
 		i = id.New(s.kind, s.home(&next), now)
@@ -97,7 +101,11 @@ func (s *Set[T]) Add(ctx context.Context, v *T) (id.ID, store.Doc, error) {
 		if s.rules.Touch != nil {
 			s.rules.Touch(&next, now)
 		}
-		if d, err = s.Insert(ctx, i, &next); err != nil {
+		body, err := encode(&next, came)
+		if err != nil {
+			return err
+		}
+		if d, err = s.InsertEncoded(ctx, i, body); err != nil {
 			return err
 		}
 		if err := s.emit(ctx, event.Create, d); err != nil {
@@ -139,7 +147,7 @@ func (s *Set[T]) Patch(ctx context.Context, i id.ID, version int64, apply func(n
 		if err := decode(body, &next); err != nil {
 			return err
 		}
-		d, err = s.replace(ctx, was, version, &prev, &next)
+		d, err = s.replace(ctx, was, version, &prev, &next, body)
 		return err
 	})
 	return d, err
@@ -160,13 +168,14 @@ func (s *Set[T]) Change(ctx context.Context, i id.ID, decide func(v *T) error) (
 		if err := decide(&next); err != nil {
 			return err
 		}
-		_, err = s.replace(ctx, was, 0, &prev, &next)
+		_, err = s.replace(ctx, was, 0, &prev, &next, was.Body)
 		return err
 	})
 	return next, err
 }
 
-func (s *Set[T]) replace(ctx context.Context, was store.Doc, version int64, prev, next *T) (store.Doc, error) {
+// replace stores next, which was read from came, in place of prev.
+func (s *Set[T]) replace(ctx context.Context, was store.Doc, version int64, prev, next *T, came jsontext.Value) (store.Doc, error) {
 	if version > 0 && version != was.Version {
 		return store.Doc{}, fault.New(fault.Stale, fault.CodeStale, "the %s has changed since: its version is %d now", s.kind.Name, was.Version)
 	}
@@ -179,7 +188,11 @@ func (s *Set[T]) replace(ctx context.Context, was store.Doc, version int64, prev
 	if s.rules.Touch != nil {
 		s.rules.Touch(next, now)
 	}
-	d, err := s.Update(ctx, was.ID, was.Version, next)
+	body, err := encode(next, came)
+	if err != nil {
+		return store.Doc{}, err
+	}
+	d, err := s.UpdateEncoded(ctx, was.ID, was.Version, body)
 	if err != nil {
 		return store.Doc{}, err
 	}
@@ -252,6 +265,15 @@ func (s *Set[T]) fixed(before, after jsontext.Value) error {
 	return fault.InvalidAll(found)
 }
 
+// encode writes a value that was read from came (nil: from nothing).
+func encode[T any](v *T, came jsontext.Value) (jsontext.Value, error) {
+	body, err := json.Marshal(v, json.Deterministic(true))
+	if err != nil {
+		return nil, fault.Internalf(err, "a document cannot be written as JSON")
+	}
+	return keepZeros(came, body), nil
+}
+
 // decode reads a document into its type. Its form was checked by the façade against the declared schema, so
 // what fails here is a value the type itself refuses (an unknown currency, a moment that is none).
 func decode(body jsontext.Value, v any) error {
@@ -261,10 +283,7 @@ func decode(body jsontext.Value, v any) error {
 	}
 	f := fault.From(err)
 	if f.Kind != fault.Internal {
-		if path := pointerOf(err); path != "" {
-			f = f.At(path)
-		}
-		return f
+		return f.At(strings.Trim(pointerOf(err)+"."+f.Attribute, "."))
 	}
 	return fault.Invalidf(pointerOf(err), "the value does not fit the attribute").Because(err)
 }

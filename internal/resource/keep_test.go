@@ -1,0 +1,24 @@
+package resource
+
+import (
+	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+func TestKeepZeros(t *testing.T) {
+	for name, c := range map[string]struct{ came, encoded, want string }{
+		"nothing was left out":             {`{"a":"x"}`, `{"a":"x"}`, `{"a":"x"}`},
+		"false, 0 and empty text":          {`{"a":false,"b":0,"c":"","d":0.0}`, `{}`, `{"a":false,"b":0,"c":"","d":0.0}`},
+		"inside a list":                    {`{"m":[{"k":"a","p":false},{"k":"b"}]}`, `{"m":[{"k":"a"},{"k":"b"}]}`, `{"m":[{"k":"a","p":false},{"k":"b"}]}`},
+		"a rule filled it":                 {`{"status":""}`, `{"status":"new"}`, `{"status":"new"}`},
+		"a rule emptied it":                {`{"status":"old","n":0}`, `{}`, `{"n":0}`},
+		"a rule changed the list's length": {`{"m":[{"p":false}]}`, `{"m":[{"k":1},{}]}`, `{"m":[{"k":1},{}]}`},
+		"null stays out":                   {`{"a":null,"b":false}`, `{}`, `{"b":false}`},
+		"a number that only holds a zero":  {`{"a":10}`, `{"x":1}`, `{"x":1}`},
+	} {
+		if got := keepZeros(jsontext.Value(c.came), jsontext.Value(c.encoded)); string(got) != c.want {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
