@@ -2,6 +2,8 @@ package op_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"strings"
 	"testing"
 
@@ -107,6 +109,14 @@ func TestEveryOperationIsDocumented(t *testing.T) {
 		}
 		if csp := w.Header().Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {
 			t.Errorf("policy %q", csp)
+		}
+		for _, tag := range []string{"style", "script"} {
+			_, rest, _ := strings.Cut(page, "<"+tag+">")
+			text, _, _ := strings.Cut(rest, "</"+tag+">")
+			sum := sha256.Sum256([]byte(text))
+			if hash := base64.StdEncoding.EncodeToString(sum[:]); !strings.Contains(w.Header().Get("Content-Security-Policy"), tag+"-src 'sha256-"+hash+"'") {
+				t.Errorf("the policy does not let the page's own %s run", tag)
+			}
 		}
 		if strings.Contains(page, "ZgotmplZ") || strings.Contains(page, "//cdn") {
 			t.Error("the page holds something that it must not")

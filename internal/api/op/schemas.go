@@ -3,6 +3,7 @@ package op
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -114,15 +115,30 @@ func (s *schemas) of(t reflect.Type, hint string) *huma.Schema {
 	return schema
 }
 
-// open lets the schemas of types that keep unknown attributes admit them.
+// open finishes the schemas of types: those that keep unknown attributes admit them, and null stands only
+// where a tag says so, since what is optional is left out and an empty list is written as one.
 func (s *schemas) open() {
 	for name, schema := range s.Registry.Map() {
 		if s.opened[name] {
 			continue
 		}
 		s.opened[name] = true
-		if t := s.TypeFromRef(componentPrefix + name); t != nil && embedsRest(t) {
+		t := s.TypeFromRef(componentPrefix + name)
+		if t == nil {
+			continue
+		}
+		if embedsRest(t) {
 			schema.AdditionalProperties = true
+		}
+		for _, f := range reflect.VisibleFields(t) {
+			attribute, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			p := schema.Properties[attribute]
+			if p == nil || f.Tag.Get("nullable") != "" {
+				continue
+			}
+			if p.Type == huma.TypeArray || !slices.Contains(schema.Required, attribute) {
+				p.Nullable = false
+			}
 		}
 	}
 }

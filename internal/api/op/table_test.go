@@ -160,6 +160,21 @@ func TestKernelTypesOnTheWire(t *testing.T) {
 	}
 }
 
+func TestOptionalAttributesMayBeNullAndAreNotDocumentedSo(t *testing.T) {
+	h := serve(t, echo())
+	h.answered(h.send("POST", "/api/echo", `{"when":null,"lines":null}`), 200, `{}`)
+	if doc := h.send("POST", "/api/echo", `{}`); doc.Code != 200 {
+		t.Errorf("%d %s", doc.Code, doc.Body)
+	}
+	text, err := h.table.OpenAPI("desk", op.DocumentOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(text), `"null"`) {
+		t.Errorf("null is documented: %s", text)
+	}
+}
+
 func TestTypesThatCannotBeDeclared(t *testing.T) {
 	base := op.Operation{ID: "x", Facade: desk(), Method: "POST", Path: "/x", Summary: "X", Public: true}
 	type none struct{}
