@@ -34,6 +34,8 @@ type Order struct {
 	RelatedParty   []sid.Ref  `json:"relatedParty,omitzero"`
 	Items          []Item     `json:"productOrderItem,omitzero"`
 	Total          []Price    `json:"orderTotalPrice,omitzero"`
+	// UserData are name-value pairs that came with the order ("CHANNEL"), kept as they came.
+	UserData []NameValue `json:"userData,omitzero"`
 	// Errors say what went wrong, the oldest first (TMF622 v5 ProductOrderErrorMessage).
 	Errors []ErrorMessage `json:"productOrderErrorMessage,omitzero"`
 	Rest   sid.Rest       `json:",embed"`
@@ -58,6 +60,12 @@ type Item struct {
 	Rest       sid.Rest    `json:",embed"`
 }
 
+// NameValue is one pair of an order's user data.
+type NameValue struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
 // Product is what the item makes: the line, once there is one.
 type Product struct {
 	ID              string               `json:"id,omitzero"`
@@ -67,6 +75,9 @@ type Product struct {
 	Resources []sid.Ref `json:"realizingResource,omitzero"`
 	Rest      sid.Rest  `json:",embed"`
 }
+
+// Wish asks for a value of a characteristic: CharMSISDN, CharICCID.
+func (p *Product) Wish(name, value string) { p.set(name, value) }
 
 // resource is the id of the first resource of a kind; empty when there is none.
 func (p *Product) resource(k id.Kind) id.ID {

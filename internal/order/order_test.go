@@ -129,9 +129,11 @@ func TestAnOrderIsRefusedUpFront(t *testing.T) {
 			"no account":        {func(o *order.Order) { o.BillingAccount = nil }, fault.Invalid, "billingAccount"},
 			"unknown account":   {func(o *order.Order) { o.BillingAccount.ID = "bac_00000000000000000000000000" }, fault.Invalid, "billingAccount.id"},
 			"suspended account": {func(o *order.Order) { o.BillingAccount.ID = string(suspended) }, fault.Conflict, "billingAccount"},
-			"unknown offering":  {func(o *order.Order) { o.Items[0].Offering.ID = string(id.New(id.Kind{Prefix: "off"}, 1, time.Unix(0, 0))) }, fault.Invalid, "productOrderItem[0].productOffering.id"},
-			"unknown action":    {func(o *order.Order) { o.Items[0].Action = "buy" }, fault.Invalid, "productOrderItem[0].action"},
-			"same item twice":   {func(o *order.Order) { o.Items = append(o.Items, o.Items[0]); o.Items[0].ID, o.Items[1].ID = "1", "1" }, fault.Invalid, "productOrderItem[1].id"},
+			"unknown offering": {func(o *order.Order) {
+				o.Items[0].Offering.ID = string(id.New(id.Kind{Prefix: "off"}, 1, time.Unix(0, 0)))
+			}, fault.Invalid, "productOrderItem[0].productOffering.id"},
+			"unknown action":  {func(o *order.Order) { o.Items[0].Action = "buy" }, fault.Invalid, "productOrderItem[0].action"},
+			"same item twice": {func(o *order.Order) { o.Items = append(o.Items, o.Items[0]); o.Items[0].ID, o.Items[1].ID = "1", "1" }, fault.Invalid, "productOrderItem[1].id"},
 			"foreign number": {func(o *order.Order) {
 				o.Items[0].Product = &order.Product{Characteristics: []sid.Characteristic{{Name: "MSISDN", Value: jsontext.Value(`"41761234567"`)}}}
 			}, fault.Invalid, "productOrderItem[0].product.productCharacteristic[0].value"},

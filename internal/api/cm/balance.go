@@ -1,0 +1,218 @@
+package cm
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/demarc-bss/demarc/internal/api/op"
+	"github.com/demarc-bss/demarc/internal/auth"
+	"github.com/demarc-bss/demarc/internal/balance"
+	"github.com/demarc-bss/demarc/internal/kernel/fault"
+	"github.com/demarc-bss/demarc/internal/kernel/id"
+	"github.com/demarc-bss/demarc/internal/kernel/money"
+	"github.com/demarc-bss/demarc/internal/kernel/msisdn"
+	"github.com/demarc-bss/demarc/internal/kernel/sid"
+)
+
+func (a *api) balances() []op.Operation {
+	return []op.Operation{
+		op.Handle(op.Operation{
+			ID: "cm.subscription.balanceQuery", Method: http.MethodGet, Path: linePath + "/balanceQuery", Tag: "Balance",
+			Summary: "Read what a subscription may spend",
+			Description: "Its money and its bundles, each with the entries behind it: when, how much, what it held then, and what caused it. " +
+				"Name the subscription by subscriptionId or mobileNumber.",
+			Permission: may("subscription", auth.Get), Status: http.StatusOK, Errors: []fault.Kind{fault.NotFound},
+		}, a.balanceQuery),
+		op.Handle(op.Operation{
+			ID: "cm.subscription.history", Method: http.MethodGet, Path: linePath + "/{id}/history", Tag: "Balance",
+			Summary: "List what moved a subscription's balances", Description: "All buckets together, the newest first.",
+			Permission: may("subscription", auth.Get), Status: http.StatusOK, Errors: []fault.Kind{fault.NotFound},
+		}, a.history),
+		op.Handle(op.Operation{
+			ID: "cm.subscription.topup", Method: http.MethodPost, Path: linePath + "/topup", Tag: "Balance",
+			Summary: "Pay money into a subscription's balance",
+			Description: "The reference is the payer's own name for the payment. The same reference and amount again are answered with the top-up " +
+				"that was made (200) and pay nothing; the same reference with another amount is refused.",
+			Permission: may("balance", auth.Post), Writes: true, Status: http.StatusCreated, Errors: []fault.Kind{fault.NotFound, fault.Conflict},
+			Request: &op.Body{Example: map[string]any{
+				"mobileNumber": "+41 79 000 00 00", "amount": map[string]any{"unit": "CHF", "value": 20}, "reference": "kiosk-7-000123",
+			}},
+		}, a.topUp),
+	}
+}
+
+type balanceView struct {
+	SubscriptionID id.ID          `json:"subscriptionId"`
+	MobileNumber   msisdn.Number  `json:"mobileNumber,omitzero"`
+	AccountID      id.ID          `json:"accountID"`
+	State          string         `json:"state"`
+	Balance        *sid.Quantity  `json:"balance,omitzero" doc:"Money left; the main balance."`
+	Buckets        []bucketView   `json:"bucket" doc:"Money and bundles, the oldest first."`
+	Type           string         `json:"@type"`
+	Currency       money.Currency `json:"currency,omitzero"`
+}
+
+type bucketView struct {
+	ID         id.ID          `json:"bucketID"`
+	BundleID   string         `json:"bundleID,omitzero" doc:"The offering that granted it."`
+	Name       string         `json:"bundleName"`
+	UsageType  string         `json:"usageType" enum:"monetary,voice,data,sms,other"`
+	UnitType   string         `json:"unitType" doc:"A currency, seconds, bytes or messages."`
+	Status     balance.Status `json:"status" enum:"active,suspended,expired"`
+	Limit      sid.Quantity   `json:"limit" doc:"What it was opened with."`
+	Remaining  sid.Quantity   `json:"remainingValue"`
+	Activation *time.Time     `json:"activationTime,omitzero"`
+	Expiry     *time.Time     `json:"expiryTime,omitzero"`
+	Entries    []entryView    `json:"entry" doc:"What made it what it is, the newest first."`
+}
+
+type entryView struct {
+	Identifier id.ID        `json:"identifier"`
+	Date       time.Time    `json:"date"`
+	Operation  string       `json:"operation" enum:"credit,debit"`
+	Amount     sid.Quantity `json:"amount" doc:"Negative for what went out."`
+	Balance    sid.Quantity `json:"balance" doc:"What the bucket held then."`
+	BucketID   id.ID        `json:"bucketID,omitzero"`
+	Cause      causeView    `json:"cause"`
+	Text       string       `json:"text" doc:"The cause in words."`
+}
+
+type causeView struct {
+	Type string `json:"type" doc:"Kind of thing that caused it." example:"productOrder"`
+	ID   string `json:"id"`
+}
+
+type balanceIn struct {
+	lineKey
+	Entries int `query:"entries" minimum:"1" maximum:"200" default:"20" doc:"The most entries of one bucket."`
+}
+
+type balanceOut struct{ Body balanceView }
+
+func (a *api) balanceQuery(ctx context.Context, in *balanceIn) (*balanceOut, error) {
+	i, v, err := a.resolve(ctx, in.SubscriptionID, in.MobileNumber)
+	if err != nil {
+		return nil, err
+	}
+	statements, err := a.Balances.Statements(ctx, i, in.Entries)
+	if err != nil {
+		return nil, err
+	}
+	out := balanceView{SubscriptionID: i, MobileNumber: v.MSISDN, AccountID: v.AccountID, State: v.State.Name(), Buckets: []bucketView{}, Type: "BalanceQuery"}
+	for _, s := range statements {
+		b := bucket(s)
+		if s.Bucket.Monetary() && out.Balance == nil {
+			out.Balance, out.Currency = &b.Remaining, money.Currency(s.Bucket.Unit)
+		}
+		out.Buckets = append(out.Buckets, b)
+	}
+	return &balanceOut{Body: out}, nil
+}
+
+func bucket(s balance.Statement) bucketView {
+	b := bucketView{
+		ID: s.ID, Name: s.Bucket.Name, UsageType: s.Bucket.UsageType, UnitType: s.Bucket.Unit, Status: s.Bucket.Status,
+		Limit: s.Bucket.Granted, Remaining: balance.Quantity(s.Bucket.Unit, s.Held), Entries: []entryView{},
+	}
+	if o := s.Bucket.Offering; o != nil {
+		b.BundleID = o.ID
+	}
+	if p := s.Bucket.ValidFor; p != nil {
+		b.Activation, b.Expiry = p.Start, p.End
+	}
+	for _, e := range s.Entries {
+		b.Entries = append(b.Entries, entry(s.Bucket.Unit, e))
+	}
+	return b
+}
+
+func entry(unit string, e balance.Entry) entryView {
+	v := entryView{
+		Identifier: e.Posting, Date: e.At, Operation: "credit", Amount: balance.Quantity(unit, e.Amount), Balance: balance.Quantity(unit, e.Balance),
+		Cause: causeView{Type: e.Cause.Kind, ID: e.Cause.ID}, Text: e.Cause.Text,
+	}
+	if e.Amount < 0 {
+		v.Operation = "debit"
+	}
+	return v
+}
+
+type historyIn struct {
+	ID    string `path:"id" doc:"Id of the subscription, or its mobile number."`
+	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The most to answer with."`
+}
+
+type historyOut struct{ Body []entryView }
+
+func (a *api) history(ctx context.Context, in *historyIn) (*historyOut, error) {
+	i, _, err := a.resolve(ctx, in.ID, "")
+	if err != nil {
+		return nil, err
+	}
+	statements, err := a.Balances.Statements(ctx, i, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	out := []entryView{}
+	for _, s := range statements {
+		for _, e := range s.Entries {
+			v := entry(s.Bucket.Unit, e)
+			v.BucketID = s.ID
+			out = append(out, v)
+		}
+	}
+	slices.SortStableFunc(out, func(x, y entryView) int { return y.Date.Compare(x.Date) })
+	return &historyOut{Body: out[:min(len(out), in.Limit)]}, nil
+}
+
+type topupRequest struct {
+	SubscriptionID string       `json:"subscriptionId,omitzero" doc:"Id of the subscription; its mobile number is understood too."`
+	MobileNumber   string       `json:"mobileNumber,omitzero" doc:"Mobile number in any spelling, instead of the id."`
+	Amount         money.Amount `json:"amount" doc:"In the currency of the balance."`
+	Reference      string       `json:"reference" minLength:"1" maxLength:"69" doc:"The payer's own name for the payment, unique at the subscription."`
+	Reason         string       `json:"reason,omitzero" maxLength:"255"`
+}
+
+type topupView struct {
+	ID             id.ID        `json:"id"`
+	SubscriptionID id.ID        `json:"subscriptionId"`
+	Status         string       `json:"status"`
+	Amount         sid.Quantity `json:"amount"`
+	Reference      string       `json:"reference"`
+	Reason         string       `json:"reason,omitzero"`
+	Date           time.Time    `json:"confirmationDate"`
+	Balance        sid.Quantity `json:"balance" doc:"Money left now."`
+	Type           string       `json:"@type"`
+}
+
+type topupIn struct{ Body topupRequest }
+
+type topupOut struct {
+	Status int
+	Body   topupView
+}
+
+func (a *api) topUp(ctx context.Context, in *topupIn) (*topupOut, error) {
+	line, _, err := a.resolve(ctx, in.Body.SubscriptionID, in.Body.MobileNumber)
+	if err != nil {
+		return nil, err
+	}
+	i, t, again, err := a.Balances.TopUp(ctx, balance.TopupOrder{Subscription: line, Amount: in.Body.Amount, Reference: in.Body.Reference, Reason: in.Body.Reason})
+	if err != nil {
+		return nil, err
+	}
+	_, b, err := a.Balances.Money(ctx, line)
+	if err != nil {
+		return nil, err
+	}
+	out := &topupOut{Status: http.StatusCreated, Body: topupView{
+		ID: i, SubscriptionID: line, Status: t.Status, Amount: t.Amount, Reference: t.Reference, Reason: t.Reason,
+		Date: t.ConfirmationDate, Balance: b.Remaining, Type: t.Type,
+	}}
+	if again {
+		out.Status = http.StatusOK
+	}
+	return out, nil
+}

@@ -1,0 +1,102 @@
+// Package cm is the façade of the Customer Management API under /api: who buys, what they hold, what they
+// order and what they may spend, in the words that front ends of operators use. What they mean is decided in
+// the domains.
+package cm
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/demarc-bss/demarc/internal/account"
+	"github.com/demarc-bss/demarc/internal/api/op"
+	"github.com/demarc-bss/demarc/internal/api/tmf630"
+	"github.com/demarc-bss/demarc/internal/auth"
+	"github.com/demarc-bss/demarc/internal/balance"
+	"github.com/demarc-bss/demarc/internal/catalog"
+	"github.com/demarc-bss/demarc/internal/customer"
+	"github.com/demarc-bss/demarc/internal/order"
+	"github.com/demarc-bss/demarc/internal/party"
+	"github.com/demarc-bss/demarc/internal/provider"
+	"github.com/demarc-bss/demarc/internal/subscription"
+)
+
+// Deps are the domains that the façade shows.
+type Deps struct {
+	Parties       *party.Service
+	Customers     *customer.Service
+	Providers     *provider.Service
+	Accounts      *account.Service
+	Catalog       *catalog.Service
+	Subscriptions *subscription.Service
+	Balances      *balance.Service
+	Orders        *order.Service
+	// Paging bounds lists; its zero value means tmf630's defaults.
+	Paging tmf630.Paging
+}
+
+const base = "/api"
+
+// alias is where deployments of this API mount it too.
+const alias = "/api/v1"
+
+// api is the façade with what its operations need.
+type api struct {
+	Deps
+	facade *op.Facade
+}
+
+// Operations are all operations of the façade. Each stands under /api and, as deployments of this API have
+// it, under /api/v1.
+func Operations(d Deps) []op.Operation {
+	a := &api{Deps: d, facade: &op.Facade{
+		Name: "cm", Title: "Customer Management API", Version: "v1",
+		Description: "Customers, accounts, orders, subscriptions and balances. The header `spid` chooses the service provider " +
+			"when a caller has several; `/api/v1/…` is the same as `/api/…`.",
+		Prefixes: []string{"/api/"}, Problem: tmf630.Problem, ProblemSchema: tmf630.ProblemSchema(),
+	}}
+	resources := a.resources()
+	a.facade.Components = tmf630.Components(resources...)
+	var ops []op.Operation
+	for _, r := range resources {
+		ops = append(ops, described(tmf630.Operations(r))...)
+	}
+	own := slices.Concat(a.accounts(), a.orders(), a.subscriptions(), a.balances())
+	for n := range own {
+		own[n].Facade = a.facade
+		own[n].Aliases = append(own[n].Aliases, alias+strings.TrimPrefix(own[n].Path, base))
+	}
+	return append(ops, own...)
+}
+
+// described says of the operations that go by TMF630 what their names do not.
+func described(ops []op.Operation) []op.Operation {
+	for n := range ops {
+		o := &ops[n]
+		switch {
+		case o.Description != "":
+		case strings.HasSuffix(o.ID, ".get"):
+			o.Description = "By its id. `fields` chooses attributes; the ETag of the answer guards a later change (If-Match)."
+		case strings.HasSuffix(o.ID, ".delete"):
+			o.Description = "Refused with 409 while something else refers to it. With If-Match, only as long as it has that ETag."
+		}
+	}
+	return ops
+}
+
+func may(entity string, v auth.Verb) []auth.Permission {
+	return []auth.Permission{{Entity: entity, Verb: v}}
+}
+
+func text() *huma.Schema { return &huma.Schema{Type: huma.TypeString} }
+
+// first gives the first text that is not empty.
+func first(texts ...string) string {
+	for _, t := range texts {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
+}

@@ -1,0 +1,211 @@
+package cm
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/demarc-bss/demarc/internal/api/op"
+	"github.com/demarc-bss/demarc/internal/auth"
+	"github.com/demarc-bss/demarc/internal/kernel/fault"
+	"github.com/demarc-bss/demarc/internal/kernel/sid"
+	"github.com/demarc-bss/demarc/internal/order"
+	"github.com/demarc-bss/demarc/internal/store"
+)
+
+// orderRequest is an order in the words of this API or of TMF622; they may be mixed.
+type orderRequest struct {
+	AccountID      string            `json:"accountId,omitzero" doc:"Id or number of the account that pays; accountID and billingAccount.id are the same."`
+	AccountIDUpper string            `json:"accountID,omitzero"`
+	BillingAccount *sid.Ref          `json:"billingAccount,omitzero"`
+	RelatedParty   []sid.Ref         `json:"relatedParty,omitzero"`
+	Items          []orderItem       `json:"productOrderItem,omitzero" doc:"What is ordered; cartItem is the same." maxItems:"20"`
+	CartItems      []orderItem       `json:"cartItem,omitzero" maxItems:"20"`
+	UserData       []order.NameValue `json:"userData,omitzero" doc:"MSISDN and ICCID ask for a number and a SIM (with one item); SCHEDULE may be IMMEDIATE; others are kept."`
+	ExternalID     string            `json:"externalId,omitzero" doc:"The client's own name for the order." maxLength:"69"`
+	TokenID        string            `json:"atuTokenID,omitzero" doc:"Not supported yet: an order with it is refused."`
+	TokenAmount    jsontext.Value    `json:"atuAmount,omitzero" doc:"Not supported yet: an order with it is refused."`
+	Rest           sid.Rest          `json:",embed"`
+}
+
+type orderItem struct {
+	ID       jsontext.Value `json:"id,omitzero" doc:"Name of the item within the order; counted when left out."`
+	Action   string         `json:"action,omitzero" doc:"add" example:"add"`
+	Quantity int            `json:"quantity,omitzero" minimum:"0"`
+	Offering *sid.Ref       `json:"productOffering,omitzero" doc:"The price plan."`
+	Product  *order.Product `json:"product,omitzero" doc:"Characteristics MSISDN and ICCID ask for a number and a SIM."`
+	Rest     sid.Rest       `json:",embed"`
+}
+
+const orderPath = base + "/productOrder"
+
+func (a *api) orders() []op.Operation {
+	return []op.Operation{
+		op.Handle(op.Operation{
+			ID: "cm.productOrder.create", Method: http.MethodPost, Path: orderPath, Tag: "ProductOrder",
+			Summary: "Order a subscription",
+			Description: "Orders a subscription on a price plan for an account. The order is checked and acknowledged at once and carried out " +
+				"in steps right after: `GET /api/productOrder/{id}` shows the state (acknowledged, inProgress, completed, failed, partial) and, " +
+				"once there is one, the subscription as `productOrderItem[0].product.id`. A number and a SIM are taken from the pool unless the order asks for some.",
+			Permission: may("productOrder", auth.Post), Writes: true, Status: http.StatusCreated,
+			Errors: []fault.Kind{fault.NotFound, fault.Conflict},
+			Request: &op.Body{Example: map[string]any{
+				"accountId":        "bac_06c3v4m8r1e2k7t9w5x0y3z4a6",
+				"productOrderItem": []any{map[string]any{"action": "add", "productOffering": map[string]any{"id": "off_06c3v4m8r1e2k7t9w5x0y3z4a6"}}},
+			}},
+			Response: &op.Body{SchemaName: "ProductOrder", Description: "The order as acknowledged; Location is its href."},
+		}, a.placeOrder),
+		op.Handle(op.Operation{
+			ID: "cm.productOrder.list", Method: http.MethodGet, Path: orderPath, Tag: "ProductOrder",
+			Summary: "List the orders of an account", Description: "The newest first.",
+			Permission: may("productOrder", auth.Get), Status: http.StatusOK, Errors: []fault.Kind{fault.NotFound},
+			Params: []op.Param{{Name: "accountId", In: "query", Example: "48120937"}},
+		}, a.listOrders),
+	}
+}
+
+type placeIn struct {
+	Request *op.Request
+	Body    orderRequest
+}
+
+type documentOut struct {
+	Location string `header:"Location"`
+	ETag     string `header:"ETag"`
+	Body     jsontext.Value
+}
+
+func (a *api) placeOrder(ctx context.Context, in *placeIn) (*documentOut, error) {
+	o, err := a.translate(ctx, in.Body)
+	if err != nil {
+		return nil, err
+	}
+	_, d, err := a.Orders.Orders.Add(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	href := in.Request.BaseURL + orderPath + "/" + string(d.ID)
+	body, err := shown(d, href)
+	return &documentOut{Location: href, ETag: op.ETag(d.Version), Body: body}, err
+}
+
+// shown is a stored document with its id and href.
+func shown(d store.Doc, href string) (jsontext.Value, error) {
+	head, err := jsontext.AppendQuote([]byte(`{"id":"`+string(d.ID)+`","href":`), href)
+	if err != nil {
+		return nil, fault.Internalf(err, "the answer cannot be written")
+	}
+	return append(append(head, ','), d.Body[1:]...), nil
+}
+
+// translate brings both vocabularies to one order.
+func (a *api) translate(ctx context.Context, b orderRequest) (*order.Order, error) {
+	if b.TokenID != "" || len(b.TokenAmount) > 0 {
+		return nil, fault.Invalidf("atuTokenID", "automatic top-ups cannot be ordered yet")
+	}
+	billing := ""
+	if b.BillingAccount != nil {
+		billing = b.BillingAccount.ID
+	}
+	name := first(b.AccountID, b.AccountIDUpper, billing)
+	if name == "" {
+		return nil, fault.Invalidf("accountId", "accountId is mandatory: the account that the subscription belongs to")
+	}
+	i, err := a.accountID(ctx, name)
+	if err != nil {
+		return nil, fault.From(err).At("accountId")
+	}
+	o := &order.Order{
+		BillingAccount: &sid.Ref{ID: string(i)}, RelatedParty: b.RelatedParty,
+		ExternalID: b.ExternalID, UserData: b.UserData, Rest: b.Rest,
+	}
+	for n, it := range append(b.Items, b.CartItems...) {
+		if it.Offering == nil || it.Offering.ID == "" {
+			return nil, fault.Invalidf(fmt.Sprintf("productOrderItem[%d].productOffering", n), "productOffering.id is mandatory: what is ordered")
+		}
+		o.Items = append(o.Items, it.item())
+	}
+	return o, wishes(o, b.UserData)
+}
+
+func (it orderItem) item() order.Item {
+	out := order.Item{Action: strings.ToLower(it.Action), Quantity: it.Quantity, Offering: it.Offering, Rest: it.Rest}
+	if out.Action == "nochange" {
+		out.Action = "noChange"
+	}
+	if text, err := strconv.Unquote(string(it.ID)); err == nil {
+		out.ID = text
+	} else {
+		out.ID = string(it.ID)
+	}
+	if it.Product != nil {
+		out.Product = &order.Product{Name: it.Product.Name, Characteristics: it.Product.Characteristics, Rest: it.Product.Rest}
+	}
+	return out
+}
+
+// wishes reads what user data ask for.
+func wishes(o *order.Order, data []order.NameValue) error {
+	for n, d := range data {
+		at := fmt.Sprintf("userData[%d].value", n)
+		switch name := strings.ToUpper(d.Name); name {
+		case order.CharMSISDN, order.CharICCID:
+			if len(o.Items) != 1 {
+				return fault.Invalidf(at, "%s in userData is for an order of one item; with several, give each item's product the characteristic", name)
+			}
+			if o.Items[0].Product == nil {
+				o.Items[0].Product = &order.Product{}
+			}
+			o.Items[0].Product.Wish(name, d.Value)
+		case "SUBSCRIPTION_ID":
+			return fault.Invalidf(at, "changing a subscription by an order is not supported yet")
+		case "SCHEDULE":
+			if !strings.EqualFold(d.Value, "IMMEDIATE") {
+				return fault.Invalidf(at, "SCHEDULE can only be IMMEDIATE")
+			}
+		}
+	}
+	return nil
+}
+
+type ordersIn struct {
+	Request   *op.Request
+	AccountID string `query:"accountId" doc:"Id or number of the account; accountID is the same."`
+	Upper     string `query:"accountID"`
+	Offset    int    `query:"offset" minimum:"0" doc:"How many to skip."`
+	Limit     int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The most to answer with."`
+}
+
+type listOut struct {
+	Total string `header:"X-Total-Count"`
+	Count string `header:"X-Result-Count"`
+	Body  []jsontext.Value
+}
+
+func (a *api) listOrders(ctx context.Context, in *ordersIn) (*listOut, error) {
+	name := first(in.AccountID, in.Upper)
+	if name == "" {
+		return nil, fault.Invalidf("accountId", "say whose orders: accountId is the id or the number of the account")
+	}
+	i, err := a.accountID(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	page, err := a.Orders.Orders.Docs(ctx, order.OfAccount(i, in.Offset, in.Limit))
+	if err != nil {
+		return nil, err
+	}
+	out := &listOut{Total: strconv.FormatInt(page.Total, 10), Count: strconv.Itoa(len(page.Items)), Body: []jsontext.Value{}}
+	for _, d := range page.Items {
+		body, err := shown(d, in.Request.BaseURL+orderPath+"/"+string(d.ID))
+		if err != nil {
+			return nil, err
+		}
+		out.Body = append(out.Body, body)
+	}
+	return out, nil
+}
