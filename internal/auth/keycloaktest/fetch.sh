@@ -20,7 +20,7 @@ java_major() {
 find_java() {
 	for dir in "${JAVA_HOME:-}" /usr/lib/jvm/*; do
 		[ -x "$dir/bin/java" ] || continue
-		major=$(java_major "$dir")
+		major=$(java_major "$dir") || continue
 		if [ "${major:-0}" -ge 21 ]; then
 			echo "$dir"
 			return 0
@@ -31,8 +31,16 @@ find_java() {
 
 if ! JAVA_HOME=$(find_java); then
 	apt-get update -qq >&2
-	apt-get install -y -qq openjdk-25-jre-headless >&2 || apt-get install -y -qq openjdk-21-jre-headless >&2
-	JAVA_HOME=$(find_java)
+	# Distributions differ in which of these they have.
+	for package in openjdk-25-jre-headless openjdk-21-jre-headless temurin-25-jdk temurin-21-jdk; do
+		if apt-get install -y -qq "$package" >&2; then
+			break
+		fi
+	done
+	if ! JAVA_HOME=$(find_java); then
+		echo "fetch.sh: no Java of at least version 21 is to be had" >&2
+		exit 1
+	fi
 fi
 export JAVA_HOME
 

@@ -322,3 +322,38 @@ func claimNames(t *testing.T, token string) []string {
 	slices.Sort(names)
 	return names
 }
+
+// TestProductionRealmInKeycloak imports a realm as an operator exports it: no defaults of development.
+func TestProductionRealmInKeycloak(t *testing.T) {
+	const password, secret = "correct horse battery staple", "a secret of the operator's own making"
+	var file bytes.Buffer
+	err := realm.Export(&file, realm.Options{
+		Name: "happy", Providers: []realm.SP{{SPID: 1, Name: "HappyPhone"}}, PortalURLs: []string{"https://portal.example"},
+		Passwords: map[string]string{realm.UserViewer: password}, Secrets: map[string]string{realm.GatewayClient: secret},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer := keycloaktest.Start(t, file.Bytes())
+	a, err := auth.New(auth.Config{Issuers: []auth.Issuer{{URL: issuer, Audiences: []string{realm.Audience}}}}, clock.Real{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := keycloak{t, issuer, a}
+	as := func(id, secret string, pairs ...string) answer {
+		return k.post("token", with(url.Values{"client_id": {id}, "client_secret": {secret}}, pairs...))
+	}
+	p := k.principal(as(realm.GatewayClient, secret, "grant_type", "password", "username", realm.UserViewer, "password", password).AccessToken)
+	if !p.Allowed(1, auth.Permission{Entity: "usage", Verb: auth.Get}) {
+		t.Errorf("the viewer may not read: %v", p.Roles())
+	}
+	for name, got := range map[string]answer{
+		"user without a password":   as(realm.GatewayClient, secret, "grant_type", "password", "username", realm.UserAdmin, "password", realm.DevPassword),
+		"secret of development":     as(realm.GatewayClient, realm.DevSecret, "grant_type", "client_credentials"),
+		"client without our secret": as(realm.PortalClient, "", "grant_type", "client_credentials"),
+	} {
+		if got.AccessToken != "" || got.status < 400 {
+			t.Errorf("%s: status %d", name, got.status)
+		}
+	}
+}
