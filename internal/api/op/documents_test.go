@@ -94,6 +94,10 @@ func TestWholeDocumentKeepsTheFacadesSchemasApart(t *testing.T) {
 	if again := h.send("GET", "/openapi.json", "", "If-None-Match: "+w.Header().Get("ETag")); again.Code != 304 {
 		t.Errorf("status %d for a document the client has", again.Code)
 	}
+	if zipped := h.send("GET", "/openapi.json", "", "Accept-Encoding: gzip"); zipped.Header().Get("Content-Encoding") != "gzip" || zipped.Body.Len() >= w.Body.Len()/2 ||
+		zipped.Header().Get("ETag") == w.Header().Get("ETag") {
+		t.Errorf("%d bytes zipped, %d as they are, %v", zipped.Body.Len(), w.Body.Len(), zipped.Header())
+	}
 	h.refused(h.send("GET", "/openapi/nothing.json", ""), 404)
 }
 

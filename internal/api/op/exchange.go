@@ -113,7 +113,7 @@ func requestID(h http.Header) string {
 		}
 	}
 	var b [16]byte
-	rand.Read(b[:]) // documented never to fail
+	_, _ = rand.Read(b[:]) // documented never to fail
 	return hex.EncodeToString(b[:])
 }
 
@@ -232,7 +232,7 @@ func (e *endpoint) report(x *exchange, r *http.Request, took time.Duration) {
 	}
 	a := Access{
 		Time: x.start, RequestID: x.id, Operation: e.ID, Method: r.Method, Path: r.URL.Path, Status: x.status,
-		Duration: took, Bytes: x.bytes, SPID: x.scope.SPID(), TraceID: x.traceID(),
+		Duration: took, Bytes: x.bytes, SPID: x.scope.SPID(), TraceID: x.traceID(r.Header),
 	}
 	if a.SPID > 0 {
 		actor := x.scope.Actor()

@@ -68,7 +68,7 @@ type Operation struct {
 	Public bool
 
 	// Writes says that the operation changes something: it runs in a transaction and takes
-	// Idempotency-Key and ?dryRun=true.
+	// ?dryRun=true, X-Reason and, unless it is Public, Idempotency-Key.
 	Writes bool
 
 	Params []Param

@@ -104,9 +104,12 @@ func describe(o *Operation, d DocumentOptions) *huma.Operation {
 			Name: p.Name, In: p.In, Description: p.Description, Required: p.Required || p.In == "path", Schema: bare(p.Schema), Example: p.Example})
 	}
 	if o.Writes {
-		for _, name := range []string{"dryRun", "Idempotency-Key", "X-Reason"} {
+		for _, name := range []string{"dryRun", "X-Reason"} {
 			doc.Parameters = append(doc.Parameters, &huma.Param{Ref: "#/components/parameters/" + name})
 		}
+	}
+	if o.Writes && !o.Public {
+		doc.Parameters = append(doc.Parameters, &huma.Param{Ref: "#/components/parameters/Idempotency-Key"})
 	}
 	if !o.Public {
 		doc.Parameters = append(doc.Parameters, &huma.Param{Ref: "#/components/parameters/spid"})
@@ -189,7 +192,7 @@ func refusalKinds(o *Operation) []fault.Kind {
 	if o.Request != nil {
 		kinds = append(kinds, fault.TooLarge, fault.Unsupported)
 	}
-	if o.Writes {
+	if o.Writes && !o.Public {
 		kinds = append(kinds, fault.Conflict) // an idempotency key used for two requests
 	}
 	return kinds

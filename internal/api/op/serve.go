@@ -189,7 +189,8 @@ func (e *endpoint) intent(r *http.Request, q url.Values, about *store.Call) (key
 	if about.Reason, err = reason(first(r.Header, "X-Reason")); err != nil {
 		return "", err
 	}
-	if values, ok := r.Header["Idempotency-Key"]; ok {
+	// Callers without a credential cannot be told apart: one must not get another's answer.
+	if values, ok := r.Header["Idempotency-Key"]; ok && !e.Public {
 		key = values[0]
 		if n := utf8.RuneCountInString(key); len(values) != 1 || n < 1 || n > 255 || !plain(key) {
 			return "", fault.Invalidf("Idempotency-Key", "must have 1 to 255 printable characters")

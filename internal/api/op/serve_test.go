@@ -181,6 +181,20 @@ func TestIdempotencyKeyMakesARequestHappenOnce(t *testing.T) {
 	h.refused(h.send("POST", "/api/customer", `{"name":"b"}`, "Idempotency-Key: a\tb"), 400)
 }
 
+func TestCallersWithoutCredentialShareNoAnswers(t *testing.T) {
+	open := create(desk())
+	open.Public, open.Permission = true, nil
+	h := serve(t, open)
+	for range 2 {
+		if w := h.send("POST", "/api/customer", `{"name":"a"}`, "Authorization: ", "Idempotency-Key: k"); w.Header().Get("Idempotency-Replayed") != "" {
+			t.Error("an answer is given to another caller")
+		}
+	}
+	if h.ledger.writes != 2 {
+		t.Errorf("%d written", h.ledger.writes)
+	}
+}
+
 func TestReasonIsRecorded(t *testing.T) {
 	h := serve(t, create(desk()))
 	for sent, want := range map[string]string{"wish of the customer": "wish of the customer", "%C3%A9t%C3%A9": "été", "100% sure": "100% sure"} {
@@ -199,7 +213,7 @@ func TestReasonIsRecorded(t *testing.T) {
 func TestAccessLogHoldsNoSecrets(t *testing.T) {
 	h := serve(t, append([]op.Operation{create(desk())}, failing())...)
 	h.send("POST", "/api/customer?channel=web&token=hush", `{"name":"hush"}`, "X-API-Key: hush", "X-Request-Id: r1")
-	h.send("GET", "/fail", "")
+	h.send("GET", "/fail", "", "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 	var lines strings.Builder
 	log := op.NewAccessLog(&lines)
 	for i := range h.access {
@@ -211,7 +225,7 @@ func TestAccessLogHoldsNoSecrets(t *testing.T) {
 	if strings.Contains(lines.String(), "hush") || strings.Contains(lines.String(), "good") {
 		t.Errorf("a secret is logged: %s", &lines)
 	}
-	for _, want := range []string{`"operation":"customer.create"`, `"status":201`, `"spid":1,"subject":"anna","client":"desk"`, `"requestId":"r1"`, `"code":"internalError","cause":"internalError: no luck: the disk is gone"`} {
+	for _, want := range []string{`"operation":"customer.create"`, `"status":201`, `"spid":1,"subject":"anna","client":"desk"`, `"requestId":"r1"`, `"traceId":"0af7651916cd43dd8448eb211c80319c"`, `"code":"internalError","cause":"internalError: no luck: the disk is gone"`} {
 		if !strings.Contains(lines.String(), want) {
 			t.Errorf("%s is not logged: %s", want, &lines)
 		}

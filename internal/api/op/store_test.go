@@ -41,6 +41,9 @@ func TestWritesGoThroughTheStore(t *testing.T) {
 		ID: "number.claim", Facade: desk(), Method: "POST", Path: "/api/number/{number}", Summary: "Claim a number", Writes: true,
 		Permission: []auth.Permission{{Entity: "customer", Verb: auth.Post}},
 	}, func(ctx context.Context, in *in) (*out, error) {
+		if in.Number == "boom" {
+			panic("boom")
+		}
 		o := &out{}
 		o.Body.Owner = id.New(kind, 0, db.Now(ctx))
 		return o, db.Claim(ctx, "number", in.Number, o.Body.Owner)
@@ -79,6 +82,11 @@ func TestWritesGoThroughTheStore(t *testing.T) {
 	}
 	if w := send("/api/number/1", "k2"); w.Code != 409 || !strings.Contains(w.Body.String(), "number") {
 		t.Errorf("the number for another owner: %d %s", w.Code, w.Body)
+	}
+	for _, key := range []string{"", "k3"} {
+		if w := send("/api/number/boom", key); w.Code != 500 {
+			t.Errorf("a panic in the transaction: %d %s", w.Code, w.Body)
+		}
 	}
 	if w := send("/api/number/2", "k3"); w.Code != 200 {
 		t.Errorf("another number: %d %s", w.Code, w.Body)

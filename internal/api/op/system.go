@@ -1,11 +1,14 @@
 package op
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -117,41 +120,70 @@ func (d *documents) whole(s *server) DocumentOptions {
 
 // kept serves what make makes for a name, once.
 func kept(contentType string, headers map[string]string, name func(r *http.Request) string, make func(name string) ([]byte, error)) http.Handler {
-	type entry struct {
-		body []byte
-		tag  string
-	}
 	var mu sync.Mutex
-	entries := map[string]entry{}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		wanted := name(r)
+	entries := map[string]*keptEntry{}
+	get := func(name string) (*keptEntry, error) {
 		mu.Lock()
-		e, ok := entries[wanted]
-		if !ok {
-			body, err := make(wanted)
-			if err != nil {
-				mu.Unlock()
-				Refuse(w, r, err)
-				return
-			}
-			sum := sha256.Sum256(body)
-			e = entry{body, `"` + hex.EncodeToString(sum[:8]) + `"`}
-			entries[wanted] = e
+		defer mu.Unlock()
+		if e := entries[name]; e != nil {
+			return e, nil
 		}
-		mu.Unlock()
+		body, err := make(name)
+		if err != nil {
+			return nil, err
+		}
+		e, err := keep(body)
+		if err == nil {
+			entries[name] = e
+		}
+		return e, err
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		e, err := get(name(r))
+		if err != nil {
+			Refuse(w, r, err)
+			return
+		}
 		h := w.Header()
-		h.Set("ETag", e.tag)
-		h.Set("Cache-Control", "no-cache")
 		for k, v := range headers {
 			h.Set(k, v)
 		}
-		if strings.Contains(r.Header.Get("If-None-Match"), e.tag) {
+		h.Set("Cache-Control", "no-cache")
+		h.Set("Vary", "Accept-Encoding")
+		body, tag := e.body, `"`+e.tag+`"`
+		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			body, tag = e.zipped, `"`+e.tag+`-gzip"`
+			h.Set("Content-Encoding", "gzip")
+		}
+		h.Set("ETag", tag)
+		if strings.Contains(r.Header.Get("If-None-Match"), tag) {
+			h.Del("Content-Encoding")
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}
 		h.Set("Content-Type", contentType)
-		_, _ = w.Write(e.body) // a client that went away is no failure
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+		_, _ = w.Write(body) // a client that went away is no failure
 	})
+}
+
+// keptEntry is a document as it is sent.
+type keptEntry struct {
+	body, zipped []byte
+	tag          string
+}
+
+func keep(body []byte) (*keptEntry, error) {
+	var zipped bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	if _, err := z.Write(body); err != nil {
+		return nil, err
+	}
+	if err := z.Close(); err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(body)
+	return &keptEntry{body, zipped.Bytes(), hex.EncodeToString(sum[:8])}, nil
 }
 
 func (d *documents) openAPI(s *server) http.Handler {

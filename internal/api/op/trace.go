@@ -2,6 +2,7 @@ package op
 
 import (
 	"net/http"
+	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -29,8 +30,12 @@ func (x *exchange) endSpan(failed bool) {
 	x.span.End()
 }
 
-func (x *exchange) traceID() string {
+// traceID is the trace that the request belongs to, for the log: the span's or, without spans, the caller's.
+func (x *exchange) traceID(h http.Header) string {
 	if x.span == nil {
+		if p := first(h, "Traceparent"); len(p) == 55 && p[2] == '-' && p[35] == '-' && strings.Trim(p[3:35], "0123456789abcdef") == "" {
+			return p[3:35]
+		}
 		return ""
 	}
 	if c := x.span.SpanContext(); c.IsValid() {
