@@ -165,11 +165,17 @@ func (s *Service) document(e event.Event) (jsontext.Value, error) {
 		return err
 	}
 	err := set("id", string(e.Subject))
-	if err == nil && s.o.Href != nil {
-		err = set("href", s.o.Href(e.Resource, e.Subject))
+	if s.o.Href != nil && err == nil {
+		if href := s.o.Href(e.Resource, e.Subject); href != "" {
+			err = set("href", href)
+		}
 	}
 	if err != nil {
 		return nil, fault.Internalf(err, "the event %s cannot be written", e.ID)
 	}
-	return json.Marshal(members, json.Deterministic(true))
+	text, err := json.Marshal(members, json.Deterministic(true))
+	if err != nil {
+		return nil, fault.Internalf(err, "the event %s cannot be written", e.ID)
+	}
+	return text, nil
 }
