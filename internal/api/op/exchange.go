@@ -26,6 +26,8 @@ type exchange struct {
 	id     string
 	ids    [1]string
 	spid   [1]string
+	length [1]string
+	access Access
 	scope  scope.Scope
 	status int
 	bytes  int64
@@ -182,7 +184,8 @@ func (x *exchange) answer(status int, contentType string, body []byte) {
 	h := x.Header()
 	if len(body) > 0 {
 		h.Set("Content-Type", contentType)
-		h.Set("Content-Length", strconv.Itoa(len(body)))
+		x.length[0] = strconv.Itoa(len(body))
+		h["Content-Length"] = x.length[:]
 	}
 	x.WriteHeader(status)
 	if len(body) > 0 && !x.head {
@@ -230,10 +233,11 @@ func (e *endpoint) report(x *exchange, r *http.Request, took time.Duration) {
 	if s.options.AccessLog == nil {
 		return
 	}
-	a := Access{
+	x.access = Access{
 		Time: x.start, RequestID: x.id, Operation: e.ID, Method: r.Method, Path: r.URL.Path, Status: x.status,
 		Duration: took, Bytes: x.bytes, SPID: x.scope.SPID(), TraceID: x.traceID(r.Header),
 	}
+	a := &x.access
 	if a.SPID > 0 {
 		actor := x.scope.Actor()
 		a.Subject, a.Client = actor.Subject, actor.Client
@@ -244,5 +248,5 @@ func (e *endpoint) report(x *exchange, r *http.Request, took time.Duration) {
 			a.Cause = x.fault.Error()
 		}
 	}
-	s.options.AccessLog(&a)
+	s.options.AccessLog(a)
 }

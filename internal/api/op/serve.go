@@ -297,7 +297,8 @@ func (x *exchange) respond(e *endpoint, resp *Response) {
 	}
 	if resp.ContentType == "" && len(resp.Body) > 0 {
 		h["Content-Type"] = e.server.headers.json
-		h["Content-Length"] = []string{strconv.Itoa(len(resp.Body))}
+		x.length[0] = strconv.Itoa(len(resp.Body))
+		h["Content-Length"] = x.length[:]
 		x.WriteHeader(status)
 		if !x.head {
 			_, _ = x.Write(resp.Body) // a client that went away is no failure
