@@ -107,6 +107,7 @@ type Allowance struct {
 // kept as it came.
 type LifecycleStatus string
 
+// The states of TMF620's lifecycle.
 const (
 	InStudy  LifecycleStatus = "In study"
 	InDesign LifecycleStatus = "In design"
