@@ -20,7 +20,8 @@ func main() {
 	fmt.Print(table(os.Args[1], os.Args[2], os.Args[3:]))
 }
 
-// table is the DDL of one collection: the key every table has, the row's own columns, the document, and a
+// table is the DDL of one collection: the key every table has (in this order it also lists the documents of
+// a service provider, and new ones, whose ids grow, are put side by side whatever their homes are), the row's own columns, the document, and a
 // generated column with an index for each attribute that is searched.
 func table(dialect, name string, columns []string) string {
 	text, integer, doc := "TEXT", "INTEGER", "TEXT"
@@ -38,7 +39,10 @@ func table(dialect, name string, columns []string) string {
 		fmt.Fprintf(&b, "\t%s %s GENERATED ALWAYS AS %s,\n", column, text, expression(dialect, path))
 		fmt.Fprintf(&indexes, "CREATE INDEX %s_%s ON %s (spid, %s, id);\n", name, column, name, column)
 	}
-	fmt.Fprintf(&b, "\tPRIMARY KEY (home, spid, id)\n);\n\nCREATE INDEX %s_list ON %s (spid, id);\n", name, name)
+	fmt.Fprint(&b, "\tPRIMARY KEY (spid, id, home)\n);\n")
+	if indexes.Len() > 0 {
+		fmt.Fprint(&b, "\n")
+	}
 	return b.String() + indexes.String()
 }
 

@@ -1,5 +1,6 @@
 -- What every collection and every write needs: references, counts, claims, idempotency, events, jobs,
--- audit, ledger. Times are microseconds since 1970, UTC.
+-- audit, ledger. Times are microseconds since 1970, UTC. Every key has home and spid; where ids grow with
+-- time the id comes before the home, so that new rows stand side by side and a list needs no other index.
 
 -- Who refers to whom, kept at the home of the target: what is referred to cannot be deleted.
 CREATE TABLE ref (
@@ -33,7 +34,7 @@ CREATE TABLE event (
 	home INTEGER NOT NULL, spid INTEGER NOT NULL, id TEXT COLLATE "C" NOT NULL, at BIGINT NOT NULL, type TEXT COLLATE "C" NOT NULL,
 	domain TEXT COLLATE "C" NOT NULL, title TEXT COLLATE "C" NOT NULL, description TEXT COLLATE "C" NOT NULL, correlation_id TEXT COLLATE "C" NOT NULL,
 	resource TEXT COLLATE "C" NOT NULL, subject TEXT COLLATE "C" NOT NULL, doc JSON NOT NULL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
 CREATE TABLE job (
@@ -41,27 +42,26 @@ CREATE TABLE job (
 	payload JSON NOT NULL, run_at BIGINT NOT NULL, due BIGINT NOT NULL, attempts INTEGER NOT NULL,
 	max_attempts INTEGER NOT NULL, state TEXT COLLATE "C" NOT NULL, last_error TEXT COLLATE "C" NOT NULL, actor_subject TEXT COLLATE "C" NOT NULL,
 	actor_name TEXT COLLATE "C" NOT NULL, actor_client TEXT COLLATE "C" NOT NULL, request_id TEXT COLLATE "C" NOT NULL, created BIGINT NOT NULL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
 CREATE UNIQUE INDEX job_key ON job (home, spid, kind, job_key) WHERE job_key <> '' AND state IN ('ready', 'running');
 CREATE INDEX job_due ON job (due) WHERE state IN ('ready', 'running');
 CREATE INDEX job_ended ON job (due) WHERE state IN ('done', 'cancelled');
-CREATE INDEX job_list ON job (spid, id);
 CREATE INDEX job_state ON job (spid, state, id);
 
 CREATE TABLE audit (
 	home INTEGER NOT NULL, spid INTEGER NOT NULL, id TEXT COLLATE "C" NOT NULL, at BIGINT NOT NULL, subject TEXT COLLATE "C" NOT NULL,
 	client TEXT COLLATE "C" NOT NULL, operation TEXT COLLATE "C" NOT NULL, request_id TEXT COLLATE "C" NOT NULL, reason TEXT COLLATE "C" NOT NULL,
 	entity TEXT COLLATE "C" NOT NULL, entity_id TEXT COLLATE "C" NOT NULL, before_doc JSON, after_doc JSON,
-	PRIMARY KEY (home, spid, entity_id, id)
+	PRIMARY KEY (spid, entity_id, id, home)
 );
 
 -- Double entry: amounts count the smallest parts of their unit.
 CREATE TABLE ledger_posting (
 	home INTEGER NOT NULL, spid INTEGER NOT NULL, id TEXT COLLATE "C" NOT NULL, at BIGINT NOT NULL, cause_kind TEXT COLLATE "C" NOT NULL,
 	cause TEXT COLLATE "C" NOT NULL, text TEXT COLLATE "C" NOT NULL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
 CREATE TABLE ledger_entry (

@@ -7,10 +7,9 @@ CREATE TABLE individual (
 	family_name TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{familyName}') STORED,
 	given_name TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{givenName}') STORED,
 	status TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{status}') STORED,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX individual_list ON individual (spid, id);
 CREATE INDEX individual_family_name ON individual (spid, family_name, id);
 CREATE INDEX individual_given_name ON individual (spid, given_name, id);
 CREATE INDEX individual_status ON individual (spid, status, id);
@@ -20,10 +19,9 @@ CREATE TABLE organization (
 	version BIGINT NOT NULL, created BIGINT NOT NULL, updated BIGINT NOT NULL, doc JSON NOT NULL,
 	trading_name TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{tradingName}') STORED,
 	status TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{status}') STORED,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX organization_list ON organization (spid, id);
 CREATE INDEX organization_trading_name ON organization (spid, trading_name, id);
 CREATE INDEX organization_status ON organization (spid, status, id);
 
@@ -32,10 +30,9 @@ CREATE TABLE party_role (
 	version BIGINT NOT NULL, created BIGINT NOT NULL, updated BIGINT NOT NULL, doc JSON NOT NULL,
 	name TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{name}') STORED,
 	status TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{status}') STORED,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX party_role_list ON party_role (spid, id);
 CREATE INDEX party_role_name ON party_role (spid, name, id);
 CREATE INDEX party_role_status ON party_role (spid, status, id);
 
@@ -45,10 +42,9 @@ CREATE TABLE customer (
 	name TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{name}') STORED,
 	status TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{status}') STORED,
 	engaged_party TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{engagedParty,id}') STORED,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX customer_list ON customer (spid, id);
 CREATE INDEX customer_name ON customer (spid, name, id);
 CREATE INDEX customer_status ON customer (spid, status, id);
 CREATE INDEX customer_engaged_party ON customer (spid, engaged_party, id);
@@ -59,10 +55,9 @@ CREATE TABLE billing_account (
 	name TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{name}') STORED,
 	state TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{state}') STORED,
 	account_number TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{accountNumber}') STORED,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX billing_account_list ON billing_account (spid, id);
 CREATE INDEX billing_account_name ON billing_account (spid, name, id);
 CREATE INDEX billing_account_state ON billing_account (spid, state, id);
 CREATE INDEX billing_account_account_number ON billing_account (spid, account_number, id);
@@ -72,10 +67,9 @@ CREATE TABLE party_account (
 	version BIGINT NOT NULL, created BIGINT NOT NULL, updated BIGINT NOT NULL, doc JSON NOT NULL,
 	name TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{name}') STORED,
 	state TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{state}') STORED,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX party_account_list ON party_account (spid, id);
 CREATE INDEX party_account_name ON party_account (spid, name, id);
 CREATE INDEX party_account_state ON party_account (spid, state, id);
 
@@ -84,10 +78,9 @@ CREATE TABLE financial_account (
 	version BIGINT NOT NULL, created BIGINT NOT NULL, updated BIGINT NOT NULL, doc JSON NOT NULL,
 	name TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{name}') STORED,
 	state TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{state}') STORED,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX financial_account_list ON financial_account (spid, id);
 CREATE INDEX financial_account_name ON financial_account (spid, name, id);
 CREATE INDEX financial_account_state ON financial_account (spid, state, id);
 
@@ -96,10 +89,9 @@ CREATE TABLE settlement_account (
 	version BIGINT NOT NULL, created BIGINT NOT NULL, updated BIGINT NOT NULL, doc JSON NOT NULL,
 	name TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{name}') STORED,
 	state TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{state}') STORED,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX settlement_account_list ON settlement_account (spid, id);
 CREATE INDEX settlement_account_name ON settlement_account (spid, name, id);
 CREATE INDEX settlement_account_state ON settlement_account (spid, state, id);
 
@@ -107,30 +99,27 @@ CREATE TABLE bill_format (
 	home INTEGER NOT NULL, spid INTEGER NOT NULL, id TEXT COLLATE "C" NOT NULL,
 	version BIGINT NOT NULL, created BIGINT NOT NULL, updated BIGINT NOT NULL, doc JSON NOT NULL,
 	name TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{name}') STORED,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX bill_format_list ON bill_format (spid, id);
 CREATE INDEX bill_format_name ON bill_format (spid, name, id);
 
 CREATE TABLE billing_cycle_specification (
 	home INTEGER NOT NULL, spid INTEGER NOT NULL, id TEXT COLLATE "C" NOT NULL,
 	version BIGINT NOT NULL, created BIGINT NOT NULL, updated BIGINT NOT NULL, doc JSON NOT NULL,
 	name TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{name}') STORED,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX billing_cycle_specification_list ON billing_cycle_specification (spid, id);
 CREATE INDEX billing_cycle_specification_name ON billing_cycle_specification (spid, name, id);
 
 CREATE TABLE bill_presentation_media (
 	home INTEGER NOT NULL, spid INTEGER NOT NULL, id TEXT COLLATE "C" NOT NULL,
 	version BIGINT NOT NULL, created BIGINT NOT NULL, updated BIGINT NOT NULL, doc JSON NOT NULL,
 	name TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{name}') STORED,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX bill_presentation_media_list ON bill_presentation_media (spid, id);
 CREATE INDEX bill_presentation_media_name ON bill_presentation_media (spid, name, id);
 
 CREATE TABLE service_provider (
@@ -138,10 +127,9 @@ CREATE TABLE service_provider (
 	version BIGINT NOT NULL, created BIGINT NOT NULL, updated BIGINT NOT NULL, doc JSON NOT NULL,
 	name TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{name}') STORED,
 	status TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{status}') STORED,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX service_provider_list ON service_provider (spid, id);
 CREATE INDEX service_provider_name ON service_provider (spid, name, id);
 CREATE INDEX service_provider_status ON service_provider (spid, status, id);
 
@@ -150,10 +138,9 @@ CREATE TABLE product_offering (
 	version BIGINT NOT NULL, created BIGINT NOT NULL, updated BIGINT NOT NULL, doc JSON NOT NULL,
 	name TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{name}') STORED,
 	lifecycle_status TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{lifecycleStatus}') STORED,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX product_offering_list ON product_offering (spid, id);
 CREATE INDEX product_offering_name ON product_offering (spid, name, id);
 CREATE INDEX product_offering_lifecycle_status ON product_offering (spid, lifecycle_status, id);
 
@@ -162,10 +149,9 @@ CREATE TABLE msisdn_resource (
 	version BIGINT NOT NULL, created BIGINT NOT NULL, updated BIGINT NOT NULL, doc JSON NOT NULL,
 	msisdn TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{msisdn}') STORED,
 	status TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{status}') STORED,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX msisdn_resource_list ON msisdn_resource (spid, id);
 CREATE INDEX msisdn_resource_msisdn ON msisdn_resource (spid, msisdn, id);
 CREATE INDEX msisdn_resource_status ON msisdn_resource (spid, status, id);
 
@@ -175,10 +161,9 @@ CREATE TABLE sim (
 	iccid TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{iccid}') STORED,
 	imsi TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{imsi}') STORED,
 	status TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{status}') STORED,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX sim_list ON sim (spid, id);
 CREATE INDEX sim_iccid ON sim (spid, iccid, id);
 CREATE INDEX sim_imsi ON sim (spid, imsi, id);
 CREATE INDEX sim_status ON sim (spid, status, id);
@@ -189,10 +174,9 @@ CREATE TABLE subscription (
 	account_id TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{accountId}') STORED,
 	msisdn TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{msisdn}') STORED,
 	status TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{status}') STORED,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX subscription_list ON subscription (spid, id);
 CREATE INDEX subscription_account_id ON subscription (spid, account_id, id);
 CREATE INDEX subscription_msisdn ON subscription (spid, msisdn, id);
 CREATE INDEX subscription_status ON subscription (spid, status, id);
@@ -202,10 +186,9 @@ CREATE TABLE bucket (
 	version BIGINT NOT NULL, created BIGINT NOT NULL, updated BIGINT NOT NULL, doc JSON NOT NULL,
 	subscription_id TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{subscriptionId}') STORED,
 	status TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{status}') STORED,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX bucket_list ON bucket (spid, id);
 CREATE INDEX bucket_subscription_id ON bucket (spid, subscription_id, id);
 CREATE INDEX bucket_status ON bucket (spid, status, id);
 
@@ -213,10 +196,9 @@ CREATE TABLE product_order (
 	home INTEGER NOT NULL, spid INTEGER NOT NULL, id TEXT COLLATE "C" NOT NULL,
 	version BIGINT NOT NULL, created BIGINT NOT NULL, updated BIGINT NOT NULL, doc JSON NOT NULL,
 	state TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{state}') STORED,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX product_order_list ON product_order (spid, id);
 CREATE INDEX product_order_state ON product_order (spid, state, id);
 
 CREATE TABLE topup (
@@ -224,10 +206,9 @@ CREATE TABLE topup (
 	version BIGINT NOT NULL, created BIGINT NOT NULL, updated BIGINT NOT NULL, doc JSON NOT NULL,
 	subscription_id TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{subscriptionId}') STORED,
 	status TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{status}') STORED,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX topup_list ON topup (spid, id);
 CREATE INDEX topup_subscription_id ON topup (spid, subscription_id, id);
 CREATE INDEX topup_status ON topup (spid, status, id);
 
@@ -235,10 +216,9 @@ CREATE TABLE hub (
 	home INTEGER NOT NULL, spid INTEGER NOT NULL, id TEXT COLLATE "C" NOT NULL,
 	version BIGINT NOT NULL, created BIGINT NOT NULL, updated BIGINT NOT NULL, doc JSON NOT NULL,
 	callback TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{callback}') STORED,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX hub_list ON hub (spid, id);
 CREATE INDEX hub_callback ON hub (spid, callback, id);
 
 CREATE TABLE api_key (
@@ -246,9 +226,8 @@ CREATE TABLE api_key (
 	version BIGINT NOT NULL, created BIGINT NOT NULL, updated BIGINT NOT NULL, doc JSON NOT NULL,
 	name TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{name}') STORED,
 	status TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{status}') STORED,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX api_key_list ON api_key (spid, id);
 CREATE INDEX api_key_name ON api_key (spid, name, id);
 CREATE INDEX api_key_status ON api_key (spid, status, id);

@@ -1,5 +1,6 @@
 -- What every collection and every write needs: references, counts, claims, idempotency, events, jobs,
--- audit, ledger. Times are microseconds since 1970, UTC.
+-- audit, ledger. Times are microseconds since 1970, UTC. Every key has home and spid; where ids grow with
+-- time the id comes before the home, so that new rows stand side by side and a list needs no other index.
 
 -- Who refers to whom, kept at the home of the target: what is referred to cannot be deleted.
 CREATE TABLE ref (
@@ -33,7 +34,7 @@ CREATE TABLE event (
 	home INTEGER NOT NULL, spid INTEGER NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL, type TEXT NOT NULL,
 	domain TEXT NOT NULL, title TEXT NOT NULL, description TEXT NOT NULL, correlation_id TEXT NOT NULL,
 	resource TEXT NOT NULL, subject TEXT NOT NULL, doc TEXT NOT NULL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
 CREATE TABLE job (
@@ -41,27 +42,26 @@ CREATE TABLE job (
 	payload TEXT NOT NULL, run_at INTEGER NOT NULL, due INTEGER NOT NULL, attempts INTEGER NOT NULL,
 	max_attempts INTEGER NOT NULL, state TEXT NOT NULL, last_error TEXT NOT NULL, actor_subject TEXT NOT NULL,
 	actor_name TEXT NOT NULL, actor_client TEXT NOT NULL, request_id TEXT NOT NULL, created INTEGER NOT NULL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
 CREATE UNIQUE INDEX job_key ON job (home, spid, kind, job_key) WHERE job_key <> '' AND state IN ('ready', 'running');
 CREATE INDEX job_due ON job (due) WHERE state IN ('ready', 'running');
 CREATE INDEX job_ended ON job (due) WHERE state IN ('done', 'cancelled');
-CREATE INDEX job_list ON job (spid, id);
 CREATE INDEX job_state ON job (spid, state, id);
 
 CREATE TABLE audit (
 	home INTEGER NOT NULL, spid INTEGER NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL, subject TEXT NOT NULL,
 	client TEXT NOT NULL, operation TEXT NOT NULL, request_id TEXT NOT NULL, reason TEXT NOT NULL,
 	entity TEXT NOT NULL, entity_id TEXT NOT NULL, before_doc TEXT, after_doc TEXT,
-	PRIMARY KEY (home, spid, entity_id, id)
+	PRIMARY KEY (spid, entity_id, id, home)
 );
 
 -- Double entry: amounts count the smallest parts of their unit.
 CREATE TABLE ledger_posting (
 	home INTEGER NOT NULL, spid INTEGER NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL, cause_kind TEXT NOT NULL,
 	cause TEXT NOT NULL, text TEXT NOT NULL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 ) WITHOUT ROWID;
 
 CREATE TABLE ledger_entry (

@@ -7,10 +7,9 @@ CREATE TABLE individual (
 	family_name TEXT GENERATED ALWAYS AS (json_extract(doc, '$.familyName')) VIRTUAL,
 	given_name TEXT GENERATED ALWAYS AS (json_extract(doc, '$.givenName')) VIRTUAL,
 	status TEXT GENERATED ALWAYS AS (json_extract(doc, '$.status')) VIRTUAL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX individual_list ON individual (spid, id);
 CREATE INDEX individual_family_name ON individual (spid, family_name, id);
 CREATE INDEX individual_given_name ON individual (spid, given_name, id);
 CREATE INDEX individual_status ON individual (spid, status, id);
@@ -20,10 +19,9 @@ CREATE TABLE organization (
 	version INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, doc TEXT NOT NULL,
 	trading_name TEXT GENERATED ALWAYS AS (json_extract(doc, '$.tradingName')) VIRTUAL,
 	status TEXT GENERATED ALWAYS AS (json_extract(doc, '$.status')) VIRTUAL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX organization_list ON organization (spid, id);
 CREATE INDEX organization_trading_name ON organization (spid, trading_name, id);
 CREATE INDEX organization_status ON organization (spid, status, id);
 
@@ -32,10 +30,9 @@ CREATE TABLE party_role (
 	version INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, doc TEXT NOT NULL,
 	name TEXT GENERATED ALWAYS AS (json_extract(doc, '$.name')) VIRTUAL,
 	status TEXT GENERATED ALWAYS AS (json_extract(doc, '$.status')) VIRTUAL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX party_role_list ON party_role (spid, id);
 CREATE INDEX party_role_name ON party_role (spid, name, id);
 CREATE INDEX party_role_status ON party_role (spid, status, id);
 
@@ -45,10 +42,9 @@ CREATE TABLE customer (
 	name TEXT GENERATED ALWAYS AS (json_extract(doc, '$.name')) VIRTUAL,
 	status TEXT GENERATED ALWAYS AS (json_extract(doc, '$.status')) VIRTUAL,
 	engaged_party TEXT GENERATED ALWAYS AS (json_extract(doc, '$.engagedParty.id')) VIRTUAL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX customer_list ON customer (spid, id);
 CREATE INDEX customer_name ON customer (spid, name, id);
 CREATE INDEX customer_status ON customer (spid, status, id);
 CREATE INDEX customer_engaged_party ON customer (spid, engaged_party, id);
@@ -59,10 +55,9 @@ CREATE TABLE billing_account (
 	name TEXT GENERATED ALWAYS AS (json_extract(doc, '$.name')) VIRTUAL,
 	state TEXT GENERATED ALWAYS AS (json_extract(doc, '$.state')) VIRTUAL,
 	account_number TEXT GENERATED ALWAYS AS (json_extract(doc, '$.accountNumber')) VIRTUAL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX billing_account_list ON billing_account (spid, id);
 CREATE INDEX billing_account_name ON billing_account (spid, name, id);
 CREATE INDEX billing_account_state ON billing_account (spid, state, id);
 CREATE INDEX billing_account_account_number ON billing_account (spid, account_number, id);
@@ -72,10 +67,9 @@ CREATE TABLE party_account (
 	version INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, doc TEXT NOT NULL,
 	name TEXT GENERATED ALWAYS AS (json_extract(doc, '$.name')) VIRTUAL,
 	state TEXT GENERATED ALWAYS AS (json_extract(doc, '$.state')) VIRTUAL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX party_account_list ON party_account (spid, id);
 CREATE INDEX party_account_name ON party_account (spid, name, id);
 CREATE INDEX party_account_state ON party_account (spid, state, id);
 
@@ -84,10 +78,9 @@ CREATE TABLE financial_account (
 	version INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, doc TEXT NOT NULL,
 	name TEXT GENERATED ALWAYS AS (json_extract(doc, '$.name')) VIRTUAL,
 	state TEXT GENERATED ALWAYS AS (json_extract(doc, '$.state')) VIRTUAL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX financial_account_list ON financial_account (spid, id);
 CREATE INDEX financial_account_name ON financial_account (spid, name, id);
 CREATE INDEX financial_account_state ON financial_account (spid, state, id);
 
@@ -96,10 +89,9 @@ CREATE TABLE settlement_account (
 	version INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, doc TEXT NOT NULL,
 	name TEXT GENERATED ALWAYS AS (json_extract(doc, '$.name')) VIRTUAL,
 	state TEXT GENERATED ALWAYS AS (json_extract(doc, '$.state')) VIRTUAL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX settlement_account_list ON settlement_account (spid, id);
 CREATE INDEX settlement_account_name ON settlement_account (spid, name, id);
 CREATE INDEX settlement_account_state ON settlement_account (spid, state, id);
 
@@ -107,30 +99,27 @@ CREATE TABLE bill_format (
 	home INTEGER NOT NULL, spid INTEGER NOT NULL, id TEXT NOT NULL,
 	version INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, doc TEXT NOT NULL,
 	name TEXT GENERATED ALWAYS AS (json_extract(doc, '$.name')) VIRTUAL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX bill_format_list ON bill_format (spid, id);
 CREATE INDEX bill_format_name ON bill_format (spid, name, id);
 
 CREATE TABLE billing_cycle_specification (
 	home INTEGER NOT NULL, spid INTEGER NOT NULL, id TEXT NOT NULL,
 	version INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, doc TEXT NOT NULL,
 	name TEXT GENERATED ALWAYS AS (json_extract(doc, '$.name')) VIRTUAL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX billing_cycle_specification_list ON billing_cycle_specification (spid, id);
 CREATE INDEX billing_cycle_specification_name ON billing_cycle_specification (spid, name, id);
 
 CREATE TABLE bill_presentation_media (
 	home INTEGER NOT NULL, spid INTEGER NOT NULL, id TEXT NOT NULL,
 	version INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, doc TEXT NOT NULL,
 	name TEXT GENERATED ALWAYS AS (json_extract(doc, '$.name')) VIRTUAL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX bill_presentation_media_list ON bill_presentation_media (spid, id);
 CREATE INDEX bill_presentation_media_name ON bill_presentation_media (spid, name, id);
 
 CREATE TABLE service_provider (
@@ -138,10 +127,9 @@ CREATE TABLE service_provider (
 	version INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, doc TEXT NOT NULL,
 	name TEXT GENERATED ALWAYS AS (json_extract(doc, '$.name')) VIRTUAL,
 	status TEXT GENERATED ALWAYS AS (json_extract(doc, '$.status')) VIRTUAL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX service_provider_list ON service_provider (spid, id);
 CREATE INDEX service_provider_name ON service_provider (spid, name, id);
 CREATE INDEX service_provider_status ON service_provider (spid, status, id);
 
@@ -150,10 +138,9 @@ CREATE TABLE product_offering (
 	version INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, doc TEXT NOT NULL,
 	name TEXT GENERATED ALWAYS AS (json_extract(doc, '$.name')) VIRTUAL,
 	lifecycle_status TEXT GENERATED ALWAYS AS (json_extract(doc, '$.lifecycleStatus')) VIRTUAL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX product_offering_list ON product_offering (spid, id);
 CREATE INDEX product_offering_name ON product_offering (spid, name, id);
 CREATE INDEX product_offering_lifecycle_status ON product_offering (spid, lifecycle_status, id);
 
@@ -162,10 +149,9 @@ CREATE TABLE msisdn_resource (
 	version INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, doc TEXT NOT NULL,
 	msisdn TEXT GENERATED ALWAYS AS (json_extract(doc, '$.msisdn')) VIRTUAL,
 	status TEXT GENERATED ALWAYS AS (json_extract(doc, '$.status')) VIRTUAL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX msisdn_resource_list ON msisdn_resource (spid, id);
 CREATE INDEX msisdn_resource_msisdn ON msisdn_resource (spid, msisdn, id);
 CREATE INDEX msisdn_resource_status ON msisdn_resource (spid, status, id);
 
@@ -175,10 +161,9 @@ CREATE TABLE sim (
 	iccid TEXT GENERATED ALWAYS AS (json_extract(doc, '$.iccid')) VIRTUAL,
 	imsi TEXT GENERATED ALWAYS AS (json_extract(doc, '$.imsi')) VIRTUAL,
 	status TEXT GENERATED ALWAYS AS (json_extract(doc, '$.status')) VIRTUAL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX sim_list ON sim (spid, id);
 CREATE INDEX sim_iccid ON sim (spid, iccid, id);
 CREATE INDEX sim_imsi ON sim (spid, imsi, id);
 CREATE INDEX sim_status ON sim (spid, status, id);
@@ -189,10 +174,9 @@ CREATE TABLE subscription (
 	account_id TEXT GENERATED ALWAYS AS (json_extract(doc, '$.accountId')) VIRTUAL,
 	msisdn TEXT GENERATED ALWAYS AS (json_extract(doc, '$.msisdn')) VIRTUAL,
 	status TEXT GENERATED ALWAYS AS (json_extract(doc, '$.status')) VIRTUAL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX subscription_list ON subscription (spid, id);
 CREATE INDEX subscription_account_id ON subscription (spid, account_id, id);
 CREATE INDEX subscription_msisdn ON subscription (spid, msisdn, id);
 CREATE INDEX subscription_status ON subscription (spid, status, id);
@@ -202,10 +186,9 @@ CREATE TABLE bucket (
 	version INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, doc TEXT NOT NULL,
 	subscription_id TEXT GENERATED ALWAYS AS (json_extract(doc, '$.subscriptionId')) VIRTUAL,
 	status TEXT GENERATED ALWAYS AS (json_extract(doc, '$.status')) VIRTUAL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX bucket_list ON bucket (spid, id);
 CREATE INDEX bucket_subscription_id ON bucket (spid, subscription_id, id);
 CREATE INDEX bucket_status ON bucket (spid, status, id);
 
@@ -213,10 +196,9 @@ CREATE TABLE product_order (
 	home INTEGER NOT NULL, spid INTEGER NOT NULL, id TEXT NOT NULL,
 	version INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, doc TEXT NOT NULL,
 	state TEXT GENERATED ALWAYS AS (json_extract(doc, '$.state')) VIRTUAL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX product_order_list ON product_order (spid, id);
 CREATE INDEX product_order_state ON product_order (spid, state, id);
 
 CREATE TABLE topup (
@@ -224,10 +206,9 @@ CREATE TABLE topup (
 	version INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, doc TEXT NOT NULL,
 	subscription_id TEXT GENERATED ALWAYS AS (json_extract(doc, '$.subscriptionId')) VIRTUAL,
 	status TEXT GENERATED ALWAYS AS (json_extract(doc, '$.status')) VIRTUAL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX topup_list ON topup (spid, id);
 CREATE INDEX topup_subscription_id ON topup (spid, subscription_id, id);
 CREATE INDEX topup_status ON topup (spid, status, id);
 
@@ -235,10 +216,9 @@ CREATE TABLE hub (
 	home INTEGER NOT NULL, spid INTEGER NOT NULL, id TEXT NOT NULL,
 	version INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, doc TEXT NOT NULL,
 	callback TEXT GENERATED ALWAYS AS (json_extract(doc, '$.callback')) VIRTUAL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX hub_list ON hub (spid, id);
 CREATE INDEX hub_callback ON hub (spid, callback, id);
 
 CREATE TABLE api_key (
@@ -246,9 +226,8 @@ CREATE TABLE api_key (
 	version INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, doc TEXT NOT NULL,
 	name TEXT GENERATED ALWAYS AS (json_extract(doc, '$.name')) VIRTUAL,
 	status TEXT GENERATED ALWAYS AS (json_extract(doc, '$.status')) VIRTUAL,
-	PRIMARY KEY (home, spid, id)
+	PRIMARY KEY (spid, id, home)
 );
 
-CREATE INDEX api_key_list ON api_key (spid, id);
 CREATE INDEX api_key_name ON api_key (spid, name, id);
 CREATE INDEX api_key_status ON api_key (spid, status, id);
