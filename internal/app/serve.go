@@ -8,6 +8,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/demarc-bss/demarc/internal/api/cm"
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/api/tmf"
 	"github.com/demarc-bss/demarc/internal/api/tmf630"
@@ -54,6 +55,10 @@ func (a *App) handler(tracer trace.TracerProvider) (http.Handler, error) {
 		ops = append(ops, identityOperations(a.idp)...)
 	}
 	ops = append(ops, tmf.Operations(a.tmfDeps())...)
+	ops = append(ops, cm.Operations(cm.Deps{
+		Parties: a.Parties, Customers: a.Customers, Providers: a.Providers, Accounts: a.Accounts, Catalog: a.Catalog,
+		Subscriptions: a.Subscriptions, Balances: a.Balances, Orders: a.Orders,
+	})...)
 	table, err := op.NewTable(ops...)
 	if err != nil {
 		return nil, err
