@@ -1,0 +1,157 @@
+package subscription
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/demarc-bss/demarc/internal/account"
+	"github.com/demarc-bss/demarc/internal/catalog"
+	"github.com/demarc-bss/demarc/internal/customer"
+	"github.com/demarc-bss/demarc/internal/kernel/fault"
+	"github.com/demarc-bss/demarc/internal/kernel/id"
+	"github.com/demarc-bss/demarc/internal/kernel/money"
+	"github.com/demarc-bss/demarc/internal/kernel/sid"
+	"github.com/demarc-bss/demarc/internal/party"
+	"github.com/demarc-bss/demarc/internal/provider"
+	"github.com/demarc-bss/demarc/internal/store"
+	"github.com/demarc-bss/demarc/internal/store/storetest"
+)
+
+func TestStatesAreShownInThreeWays(t *testing.T) {
+	for _, c := range []struct {
+		s      State
+		code   int
+		name   string
+		status string
+	}{
+		{Pending, 0, "PENDING", "pendingActive"}, {Active, 1, "ACTIVE", "active"}, {Inactive, 2, "INACTIVE", "terminated"},
+		{Suspended, 3, "SUSPENDED", "suspended"}, {Moved, 4, "MOVED", "terminated"}, {Locked, 5, "LOCKED", "suspended"},
+		{Expired, 6, "EXPIRED", "suspended"}, {Available, 7, "AVAILABLE", "created"}, {NonPaymentWarned, 8, "NON_PAYMENT_WARNED", "active"},
+		{NonPaymentSuspended, 9, "NON_PAYMENT_SUSPENDED", "suspended"}, {PromiseToPay, 10, "PROMISE_TO_PAY", "active"}, {InArrears, 11, "IN_ARREARS", "active"},
+		{InCollection, 12, "IN_COLLECTION", "suspended"}, {Dormant, 13, "DORMANT", "active"},
+		{Disconnecting, 1, "ACTIVE", "pendingTerminate"}, {Cancelled, 2, "INACTIVE", "cancelled"},
+	} {
+		if c.s.Code() != c.code || c.s.Name() != c.name || c.s.Status() != c.status {
+			t.Errorf("%s: %d %s %s", c.s, c.s.Code(), c.s.Name(), c.s.Status())
+		}
+	}
+}
+
+func TestEveryWayThroughTheStatesIsDeclared(t *testing.T) {
+	for s, facts := range stateFacts {
+		for _, to := range facts.next {
+			if !to.Known() || to == s {
+				t.Errorf("%s leads to %q", s, to)
+			}
+		}
+		if s.Ended() && len(facts.next) > 0 {
+			t.Errorf("%s is the end and leads to %v", s, facts.next)
+		}
+		if !s.Ended() && s != Pending && s != Available && s != Disconnecting && s != Active && !s.May(Active) {
+			t.Errorf("no way back from %s", s)
+		}
+		if !s.May(s) {
+			t.Errorf("%s may not stay", s)
+		}
+	}
+}
+
+func TestWhatMayFollow(t *testing.T) {
+	at := time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)
+	whole := Line{AccountID: "bac_1", MSISDN: "41790000001", ICCID: "8941"}
+	for name, c := range map[string]struct {
+		from State
+		next func(v *Line)
+		code fault.Code
+	}{
+		"activated":               {Pending, func(v *Line) { v.State = Active }, ""},
+		"activated without a SIM": {Pending, func(v *Line) { v.State, v.ICCID = Active, "" }, CodeState},
+		"activated numberless":    {Pending, func(v *Line) { v.State, v.MSISDN = Active, "" }, CodeState},
+		"suspended":               {Active, func(v *Line) { v.State = Suspended }, ""},
+		"suspended before":        {Pending, func(v *Line) { v.State = Suspended }, CodeState},
+		"back from the end":       {Inactive, func(v *Line) { v.State = Active }, CodeState},
+		"disconnected at once":    {Active, func(v *Line) { v.State = Inactive }, CodeState},
+		"an unknown state":        {Active, func(v *Line) { v.State = "lost" }, fault.CodeInvalid},
+		"status by itself":        {Active, func(v *Line) { v.Status = "terminated" }, fault.CodeInvalid},
+		"no account":              {Active, func(v *Line) { v.AccountID = "" }, fault.CodeInvalid},
+	} {
+		prev := whole
+		prev.State, prev.Status = c.from, c.from.Status()
+		v := prev
+		c.next(&v)
+		if err := v.follow(&prev, at); fault.From(err) != nil && fault.From(err).Code != c.code || err == nil && c.code != "" {
+			t.Errorf("%s: %v, want %q", name, err, c.code)
+		}
+	}
+	prev, v := whole, whole
+	prev.State, v.State = Pending, Active
+	if err := v.follow(&prev, at); err != nil || v.StartDate == nil || !v.StartDate.Equal(at) {
+		t.Errorf("a line begins %v, %v", v.StartDate, err)
+	}
+	prev = v
+	prev.State, v.State = Disconnecting, Inactive
+	if err := v.follow(&prev, at); err != nil || v.TerminationDate == nil || !v.TerminationDate.Equal(at) {
+		t.Errorf("a line ends %v, %v", v.TerminationDate, err)
+	}
+}
+
+func TestPricesAreShownWithAndWithoutTax(t *testing.T) {
+	gross, _ := money.Parse("12", "CHF")
+	out, err := PricesOf(catalog.Offering{Prices: []catalog.Price{{Name: "Plan", PriceType: "recurring", Period: "month", Price: &gross, Tax: []catalog.Tax{{Rate: []byte("20")}}}, {Name: "nothing"}}})
+	if err != nil || len(out) != 1 || out[0].Price.TaxIncluded.Decimal() != "12.00" || out[0].Price.DutyFree.Decimal() != "10.00" {
+		t.Errorf("%+v %v", out, err)
+	}
+}
+
+func TestANumberBelongsToOneLine(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := storetest.Context(1)
+		v, a := build(ctx, t, s)
+		add := func() (id.ID, error) {
+			i, _, err := v.Lines.Add(ctx, &Line{AccountID: a, MSISDN: "41790000001", ICCID: "8941001"})
+			return i, err
+		}
+		first, err := add()
+		if err != nil {
+			t.Fatal(err)
+		}
+		theirs, _ := a.Home()
+		if its, _ := first.Home(); its != theirs {
+			t.Errorf("the line lives at %d and its account at %d", its, theirs)
+		}
+		if _, err := add(); fault.From(err).Code != CodeNumberInUse {
+			t.Errorf("a second line has the number: %v", err)
+		}
+		for _, text := range []string{string(first), "41790000001", "+41 79 000 00 01", "0041790000001", "079 000 00 01"} {
+			if i, _, err := v.Resolve(ctx, text); i != first || err != nil {
+				t.Errorf("%s leads to %q, %v", text, i, err)
+			}
+		}
+		for _, text := range []string{"41790000002", string(id.New(Kind, 1, time.Unix(0, 0)))} {
+			if _, _, err := v.Resolve(ctx, text); fault.KindOf(err) != fault.NotFound {
+				t.Errorf("%s: %v", text, err)
+			}
+		}
+		if _, err := v.Move(ctx, first, Cancelled); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := add(); err != nil {
+			t.Errorf("the number of a line that ended did not come free: %v", err)
+		}
+	})
+}
+
+func build(ctx context.Context, t *testing.T, s *store.Store) (*Service, id.ID) {
+	t.Helper()
+	parties, providers := party.New(s), provider.New(s)
+	accounts := account.New(s, customer.New(s, parties), parties, providers)
+	if _, _, err := providers.Add(ctx, &provider.ServiceProvider{Name: "Happy", Currency: "CHF", Country: "CH"}); err != nil {
+		t.Fatal(err)
+	}
+	a, _, err := accounts.Billing.Add(ctx, &account.Account{Name: "A", RelatedParty: []sid.Ref{{ID: "500"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return New(s, accounts, providers), a
+}
