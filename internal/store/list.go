@@ -30,12 +30,13 @@ func (b *builder) arg(v any) string {
 	return "$" + strconv.Itoa(len(b.args))
 }
 
-// page is the end of a statement that reads a part of its rows.
+// page is the end of a statement that reads a part of its rows. The limit is written out: both engines plan
+// by it, and SQLite prepares a statement anew at every run when it is a parameter.
 func (b *builder) page(offset, limit int, engine string) string {
 	s := ""
 	switch {
 	case limit > 0:
-		s = " LIMIT " + b.arg(int64(limit))
+		s = " LIMIT " + strconv.Itoa(limit)
 	case offset > 0 && engine == "sqlite":
 		s = " LIMIT -1" // SQLite knows no OFFSET without LIMIT
 	}
@@ -199,18 +200,19 @@ func (l *listing) args(texts []string) string {
 	return strings.Join(places, ", ")
 }
 
-// read runs the statements on one consistent state, so that total and page fit.
+// read reads the page and, unless the page itself tells it, the total: a page that is not full is the last
+// one, so what is skipped and what it holds is all there is.
 func (l *listing) read(ctx context.Context, q Query) (p Page, err error) {
 	p.Total = -1
-	if !q.NoTotal {
-		if p.Total, err = l.total(ctx); err != nil {
-			return Page{}, err
-		}
-		if p.Total <= int64(q.Offset) {
-			return p, nil
-		}
+	if p.Items, err = l.items(ctx, q); err != nil || q.NoTotal {
+		return p, err
 	}
-	p.Items, err = l.items(ctx, q)
+	n := len(p.Items)
+	if (q.Limit == 0 || n < q.Limit) && (n > 0 || q.Offset == 0) {
+		p.Total = int64(q.Offset) + int64(n)
+		return p, nil
+	}
+	p.Total, err = l.total(ctx)
 	return p, err
 }
 
