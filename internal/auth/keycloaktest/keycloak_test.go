@@ -1,4 +1,4 @@
-//go:build keycloak
+//go:build keycloak && unix
 
 package keycloaktest_test
 

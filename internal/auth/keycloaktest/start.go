@@ -1,9 +1,11 @@
+//go:build unix
+
 // Package keycloaktest starts a real Keycloak for tests.
 //
 // fetch.sh in this folder installs a distribution; KEYCLOAK_HOME names it. The tests of this package run
 // with the build tag `keycloak`:
 //
-//	KEYCLOAK_HOME=$(internal/auth/keycloaktest/fetch.sh .tools) go test -tags keycloak ./internal/auth/keycloaktest
+//	KEYCLOAK_HOME=$(internal/auth/keycloaktest/fetch.sh .tools) go test -tags keycloak -timeout 30m ./internal/auth/keycloaktest
 package keycloaktest
 
 import (
