@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/demarc-bss/demarc/internal/auth"
+	"github.com/demarc-bss/demarc/internal/kernel/clock"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/kernel/scope"
@@ -142,3 +143,19 @@ func decodeKey(d store.Doc) (v storedKey, err error) {
 	}
 	return v, nil
 }
+
+// APIKeys is the service of API keys, for commands.
+func (h *House) APIKeys() (*auth.Keys, error) {
+	f, err := openFolder(h.settings)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := serverSecret(h.settings, f)
+	if err != nil {
+		return nil, err
+	}
+	return auth.NewKeys(h.Keys, derive(secret, keyUse), clock.Real{})
+}
+
+// keyUse names the use of the server's secret that API keys are stored under.
+const keyUse = "API keys"

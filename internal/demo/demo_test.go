@@ -1,0 +1,128 @@
+package demo_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+
+	"github.com/demarc-bss/demarc/internal/account"
+	"github.com/demarc-bss/demarc/internal/balance"
+	"github.com/demarc-bss/demarc/internal/catalog"
+	"github.com/demarc-bss/demarc/internal/customer"
+	"github.com/demarc-bss/demarc/internal/demo"
+	"github.com/demarc-bss/demarc/internal/inventory"
+	"github.com/demarc-bss/demarc/internal/kernel/scope"
+	"github.com/demarc-bss/demarc/internal/order"
+	"github.com/demarc-bss/demarc/internal/party"
+	"github.com/demarc-bss/demarc/internal/provider"
+	"github.com/demarc-bss/demarc/internal/store"
+	"github.com/demarc-bss/demarc/internal/store/storetest"
+	"github.com/demarc-bss/demarc/internal/subscription"
+	"github.com/demarc-bss/demarc/internal/worker"
+)
+
+func house(s *store.Store) (demo.House, *subscription.Service) {
+	h := demo.House{Store: s, Providers: provider.New(s), Parties: party.New(s), Catalog: catalog.New(s), Inventory: inventory.New(s)}
+	h.Customers = customer.New(s, h.Parties)
+	h.Accounts = account.New(s, h.Customers, h.Parties, h.Providers)
+	lines := subscription.New(s, h.Accounts, h.Providers)
+	h.Orders = order.New(s, order.Parts{Customers: h.Customers, Accounts: h.Accounts, Catalog: h.Catalog, Inventory: h.Inventory, Subscriptions: lines, Balances: balance.New(s)})
+	w := worker.New(s, worker.Options{
+		Scope:  func(spid int, a scope.Actor) scope.Scope { return scope.Grant(spid, a, scope.Claims{}) },
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	for kind, do := range h.Orders.Jobs() {
+		w.Handle(kind, do)
+	}
+	h.Work = func(ctx context.Context) error { _, err := w.Drain(ctx); return err }
+	return h, lines
+}
+
+func total(t *testing.T, docs func(context.Context, store.Query) (store.Page, error), ctx context.Context) int64 {
+	t.Helper()
+	page, err := docs(ctx, store.Query{Limit: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page.Total
+}
+
+func TestLoadingTwiceOrAfterAnInterruptionMakesEveryCustomerOnce(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		h, lines := house(s)
+		ctx := storetest.Context(1)
+		p := demo.Providers(map[int]string{1: "HappyPhone"})[0]
+
+		work, batches := h.Work, 0
+		h.Work = func(ctx context.Context) error {
+			if batches++; batches == 3 {
+				return errors.New("the power fails")
+			}
+			return work(ctx)
+		}
+		if made, err := h.Load(ctx, p, 60); err == nil || made != 20 {
+			t.Fatalf("%d customers before the interruption, error %v", made, err)
+		}
+		h.Work = work
+		if made, err := h.Load(ctx, p, 60); err != nil || made != 40 {
+			t.Fatalf("%d customers after the interruption, error %v", made, err)
+		}
+		if made, err := h.Load(ctx, p, 60); err != nil || made != 0 {
+			t.Fatalf("%d customers the second time, error %v", made, err)
+		}
+		if n := total(t, h.Customers.Customers.Docs, ctx); n != 60 {
+			t.Errorf("%d customers, want 60", n)
+		}
+		if n := total(t, lines.Lines.Docs, ctx); n < 5 {
+			t.Errorf("only %d subscriptions", n)
+		}
+		if bad, err := s.Unbalanced(ctx); err != nil || len(bad) > 0 {
+			t.Errorf("the ledger is out of balance: %q, %v", bad, err)
+		}
+	})
+}
+
+func TestADatabaseWithCustomersOfItsOwnIsLeftAlone(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		h, _ := house(s)
+		ctx := storetest.Context(2)
+		own := account.NewPrepaid{Individual: &party.Individual{GivenName: "Jane", FamilyName: "Doe"}, Currency: "GBP"}
+		if _, err := h.Accounts.OpenPrepaid(ctx, own); err != nil {
+			t.Fatal(err)
+		}
+		made, err := h.Load(ctx, demo.Providers(map[int]string{2: "SadPhone"})[0], 60)
+		if err != nil || made != 0 {
+			t.Errorf("%d customers were added, error %v", made, err)
+		}
+	})
+}
+
+// The same service provider gets the same people in every database.
+func TestTheCustomersAreAlwaysTheSame(t *testing.T) {
+	names := func() (out []string) {
+		h, _ := house(storetest.Open(t, "sqlite"))
+		ctx := storetest.Context(1)
+		if _, err := h.Load(ctx, demo.Providers(map[int]string{1: "HappyPhone"})[0], 20); err != nil {
+			t.Fatal(err)
+		}
+		page, err := h.Customers.Customers.Docs(ctx, store.Query{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range page.Items {
+			v, _, err := h.Customers.Customers.Get(ctx, d.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, v.Name)
+		}
+		return out
+	}
+	first, second := names(), names()
+	for i := range first {
+		if first[i] != second[i] {
+			t.Fatalf("customer %d is %q and %q", i, first[i], second[i])
+		}
+	}
+}
