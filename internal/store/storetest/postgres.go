@@ -82,6 +82,25 @@ func freshDatabase(t testing.TB) string {
 	return s.database(name)
 }
 
+// emptyDatabase gives a database that was never migrated.
+func emptyDatabase(t testing.TB) string {
+	t.Helper()
+	s := use(t)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.serial++
+	name := fmt.Sprintf("demarc_test_%d_%d", os.Getpid(), s.serial)
+	if err := s.admin(s.url, "CREATE DATABASE "+name+" TEMPLATE template0 ENCODING 'UTF8'"); err != nil {
+		t.Fatalf("storetest: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := s.admin(s.url, fmt.Sprintf("DROP DATABASE %s WITH (FORCE)", name)); err != nil {
+			t.Errorf("storetest: %v", err)
+		}
+	})
+	return s.database(name)
+}
+
 // empty deletes all rows but those that say which migrations were applied.
 const empty = `DO $$ DECLARE t text; BEGIN
 FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'migration' LOOP

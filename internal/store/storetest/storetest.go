@@ -52,6 +52,15 @@ func URL(t testing.TB, engine string) string {
 	return ""
 }
 
+// Empty names a database of the engine that was never migrated and lives as long as the test.
+func Empty(t testing.TB, engine string) string {
+	t.Helper()
+	if engine == "postgres" {
+		return emptyDatabase(t)
+	}
+	return URL(t, engine)
+}
+
 // Each runs fn once on every engine, each time as a subtest with a store of its own.
 func Each(t *testing.T, fn func(t *testing.T, s *store.Store)) {
 	t.Helper()

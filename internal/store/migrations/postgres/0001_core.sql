@@ -9,7 +9,7 @@ CREATE TABLE ref (
 	PRIMARY KEY (home, spid, to_id, from_id, attribute)
 );
 
--- How many documents a collection has at a home: the sum over the homes is the total of a plain list.
+-- How many documents a collection has: the sum over the homes is the total of a plain list.
 CREATE TABLE tally (
 	home INTEGER NOT NULL, spid INTEGER NOT NULL, collection TEXT COLLATE "C" NOT NULL, n BIGINT NOT NULL,
 	PRIMARY KEY (spid, collection, home)

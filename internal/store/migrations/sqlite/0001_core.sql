@@ -9,7 +9,7 @@ CREATE TABLE ref (
 	PRIMARY KEY (home, spid, to_id, from_id, attribute)
 ) WITHOUT ROWID;
 
--- How many documents a collection has at a home: the sum over the homes is the total of a plain list.
+-- How many documents a collection has: the sum over the homes is the total of a plain list.
 CREATE TABLE tally (
 	home INTEGER NOT NULL, spid INTEGER NOT NULL, collection TEXT NOT NULL, n INTEGER NOT NULL,
 	PRIMARY KEY (spid, collection, home)

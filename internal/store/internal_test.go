@@ -1,0 +1,107 @@
+package store
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/demarc-bss/demarc/internal/kernel/fault"
+	"github.com/demarc-bss/demarc/internal/kernel/scope"
+)
+
+func openInternal(t *testing.T) (*Store, context.Context) {
+	t.Helper()
+	s, err := Open(context.Background(), "sqlite:"+filepath.Join(t.TempDir(), "x.db"), Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	if _, err := s.Migrate(context.Background(), false); err != nil {
+		t.Fatal(err)
+	}
+	return s, scope.With(context.Background(), scope.Grant(1, scope.Actor{Subject: "t"}, scope.Claims{}))
+}
+
+func (s *Store) run(t *testing.T, ctx context.Context, sql string) {
+	t.Helper()
+	if err := s.Write(ctx, func(ctx context.Context) error {
+		_, err := s.txFrom(ctx).exec(ctx, sql)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestUnbalancedFindsWhatIsWrong(t *testing.T) {
+	s, ctx := openInternal(t)
+	if err := s.Write(ctx, func(ctx context.Context) error {
+		return s.Post(ctx, 1, Posting{Entries: []Entry{{Account: "a", Unit: "EUR", Amount: 5}, {Account: "b", Unit: "EUR", Amount: -5}}})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for sql, want := range map[string]string{
+		"UPDATE ledger_balance SET balance = 6 WHERE account = 'a'": "the balance of a in EUR",
+		"UPDATE ledger_entry SET amount = 6 WHERE account = 'a'":    "the entries of EUR do not sum",
+		"DELETE FROM ledger_balance WHERE account = 'b'":            "the balance of b in EUR",
+	} {
+		s.run(t, ctx, sql)
+		bad, err := s.Unbalanced(ctx)
+		if err != nil || !strings.Contains(strings.Join(bad, "\n"), want) {
+			t.Errorf("%s: %v %v", sql, bad, err)
+		}
+	}
+}
+
+// After an error that ends SQLite's transaction, nothing that follows in the group may be committed.
+func TestBrokenGroupCommitsNothing(t *testing.T) {
+	s, ctx := openInternal(t)
+	db := s.engine.(*sqliteDB)
+	err := s.Write(ctx, func(ctx context.Context) error {
+		if err := s.Claim(ctx, "k", "before", "x"); err != nil {
+			return err
+		}
+		c := db.committer.c
+		if err := c.script(ctx, "ROLLBACK"); err != nil { // as SQLite does on its own when the disk is full
+			return err
+		}
+		c.broken = errUnwound
+		_ = s.Claim(ctx, "k", "after", "x") // a caller that swallows the error
+		return nil
+	})
+	if fault.KindOf(err) != fault.Internal {
+		t.Fatal(err)
+	}
+	for _, v := range []string{"before", "after"} {
+		if who, err := s.Claimant(ctx, "k", v); err != nil || who != "" {
+			t.Errorf("%s was kept: %v", v, err)
+		}
+	}
+	if err := s.Write(ctx, func(ctx context.Context) error { return s.Claim(ctx, "k", "next", "x") }); err != nil {
+		t.Fatal("the writer did not recover:", err)
+	}
+}
+
+func TestInspectLeavesOutTheRootsIDAndHref(t *testing.T) {
+	for raw, want := range map[string]string{
+		`{}`:                                   `{}`,
+		`{"id":"x"}`:                           `{}`,
+		`{"id":"x","href":"y"}`:                `{}`,
+		`{"id":"x","a":1}`:                     `{"a":1}`,
+		`{"a":1,"id":"x"}`:                     `{"a":1}`,
+		`{"a":1,"id":"x","b":2,"href":"z"}`:    `{"a":1,"b":2}`,
+		`{ "href" : "y" , "a" : 1 }`:           `{"a" : 1 }`,
+		`{"a":{"id":"x","href":"y"},"id":"z"}`: `{"a":{"id":"x","href":"y"}}`,
+	} {
+		body, _, err := inspect([]byte(raw), nil)
+		if err != nil || string(body) != want {
+			t.Errorf("%s became %s, want %s (%v)", raw, body, want, err)
+		}
+	}
+	for _, raw := range []string{``, `1`, `[]`, `{`, `{"a"}`, `{"a":1,"a":2}`, `{"a":[}`, `{"a":"\xff"}`} {
+		if _, _, err := inspect([]byte(raw), nil); err == nil {
+			t.Errorf("%s was taken", raw)
+		}
+	}
+}
