@@ -149,7 +149,7 @@ func (s *Service) billingRules() resource.Rules[Account] {
 		}
 		return s.store.Unclaim(ctx, numberClaim, prev.AccountNumber)
 	}
-	r.Fixed = []string{"accountNumber"}
+	r.Fixed = []string{"accountNumber", "currency"}
 	return r
 }
 

@@ -44,6 +44,8 @@ const (
 	CodeNotActive fault.Code = "bucketNotActive"
 	// CodeNoMoney is a line without a money bucket.
 	CodeNoMoney fault.Code = "noMoneyBalance"
+	// CodeInLedger is the deletion of what the ledger speaks of.
+	CodeInLedger fault.Code = "partOfLedger"
 	// CodeReferenceReused is a reference that came before with another amount.
 	CodeReferenceReused fault.Code = "referenceReused"
 )
@@ -113,15 +115,23 @@ func New(s *store.Store) *Service {
 		Buckets: resource.New(s, store.Definition{Kind: BucketKind, Table: "bucket", Indexed: line}, resource.Rules[Bucket]{
 			Domain: "prepayBalanceManagement",
 			Home:   func(v *Bucket) (id.Home, bool) { return v.SubscriptionID.Home() },
+			Remove: func(context.Context, *Bucket) error { return kept("bucket") },
 			State:  func(v *Bucket) string { return string(v.Status) },
-			Fixed:  []string{"subscriptionId", "usageType", "unit"},
+			Fixed:  []string{"subscriptionId", "usageType", "unit", "remainingValue", "reservedValue", "grantedValue"},
 		}),
 		Topups: resource.New(s, store.Definition{Kind: TopupKind, Table: "topup", Indexed: line}, resource.Rules[Topup]{
 			Domain: "prepayBalanceManagement",
 			Home:   func(v *Topup) (id.Home, bool) { return v.SubscriptionID.Home() },
+			Remove: func(context.Context, *Topup) error { return kept("top-up") },
 			State:  func(v *Topup) string { return v.Status },
+			Fixed:  []string{"subscriptionId", "amount", "usageType", "status", "reference", "bucket", "product"},
 		}),
 	}
+}
+
+// kept refuses a deletion: the ledger speaks of the thing for ever.
+func kept(what string) error {
+	return fault.Conflictf(CodeInLedger, "a %s is part of the ledger and is never deleted", what)
 }
 
 // Cause is what a posting follows from.

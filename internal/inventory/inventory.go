@@ -137,7 +137,7 @@ func (s *Service) PickSIM(ctx context.Context, iccid string) (id.ID, error) {
 }
 
 // candidates is how many available ones are looked at; one of them is chosen.
-const candidates = 256
+const candidates = 64
 
 func pick(ctx context.Context, docs func(context.Context, store.Query) (store.Page, error), what string) (id.ID, error) {
 	page, err := docs(ctx, store.Query{

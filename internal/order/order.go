@@ -148,13 +148,13 @@ func New(s *store.Store, p Parts) *Service {
 	return o
 }
 
-// OfAccount asks for the orders of an account, the newest first.
+// OfAccount asks for the orders of an account, or all when it is empty, the newest first.
 func OfAccount(i id.ID, offset, limit int) store.Query {
-	return store.Query{
-		Filters: []store.Filter{{Path: []string{"billingAccount", "id"}, Op: store.Eq, Values: []string{string(i)}, Type: store.Text}},
-		Sort:    []store.Sort{{Path: []string{"orderDate"}, Desc: true}},
-		Offset:  offset, Limit: limit,
+	q := store.Query{Sort: []store.Sort{{Path: []string{"orderDate"}, Desc: true}}, Offset: offset, Limit: limit}
+	if i != "" {
+		q.Filters = []store.Filter{{Path: []string{"billingAccount", "id"}, Op: store.Eq, Values: []string{string(i)}, Type: store.Text}}
 	}
+	return q
 }
 
 func (s *Service) rules() resource.Rules[Order] {
@@ -176,6 +176,6 @@ func (s *Service) rules() resource.Rules[Order] {
 			return s.enqueue(ctx, i, next.next())
 		},
 		State: func(v *Order) string { return string(v.State) },
-		Fixed: []string{"orderDate", "billingAccount"},
+		Fixed: []string{"orderDate", "completionDate", "billingAccount", "productOrderItem", "orderTotalPrice", "productOrderErrorMessage"},
 	}
 }

@@ -366,3 +366,19 @@ func TestAnOrderUnderWayIsNotDeleted(t *testing.T) {
 		}
 	})
 }
+
+func TestACancelledOrderIsNotCarriedOut(t *testing.T) {
+	each(t, 1, func(ctx context.Context, t *testing.T, h *ordertest.House) {
+		i := place(ctx, t, h, h.Order(ctx, t, h.Account(ctx, t), "start"))
+		if _, err := h.Orders.Orders.Change(ctx, i, func(o *order.Order) error { o.State = order.Cancelled; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		h.Work(ctx, t)
+		if o := get(ctx, t, h, i); o.State != order.Cancelled {
+			t.Errorf("the order is %s", o.State)
+		}
+		if page, err := h.Subscriptions.Lines.Docs(ctx, store.Query{}); err != nil || page.Total != 0 {
+			t.Errorf("%d lines, %v", page.Total, err)
+		}
+	})
+}

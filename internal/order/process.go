@@ -77,6 +77,9 @@ func (m move) key() string {
 
 // next is what the order waits for; nil when it waits for nothing that demarc does.
 func (v *Order) next() *move {
+	if !v.State.runs() {
+		return nil
+	}
 	for n := range v.Items {
 		it := &v.Items[n]
 		if it.State.Final() || len(it.Milestones) == 0 {

@@ -40,6 +40,10 @@ func (s State) Known() bool { _, ok := next[s]; return ok }
 // Final reports whether nothing follows.
 func (s State) Final() bool { return s.Known() && len(next[s]) == 0 }
 
+// runs reports whether the steps of an order in this state are carried out: not of one that is held, about
+// to be cancelled, or at its end.
+func (s State) runs() bool { return s == Acknowledged || s == InProgress }
+
 // May reports whether to may follow.
 func (s State) May(to State) bool { return s == to || slices.Contains(next[s], to) }
 

@@ -92,12 +92,17 @@ func TestItemsAreCarriedOutOneAfterTheOther(t *testing.T) {
 	item := func(id string, s State, m MilestoneStatus) Item {
 		return Item{ID: id, State: s, Milestones: []Milestone{{Name: "a", Status: m}}}
 	}
-	v := Order{Items: []Item{{ID: "person", State: Acknowledged}, item("1", Failed, StepFailed), item("2", Acknowledged, StepPending), item("3", Acknowledged, StepPending)}}
+	v := Order{State: InProgress, Items: []Item{{ID: "person", State: Acknowledged}, item("1", Failed, StepFailed), item("2", Acknowledged, StepPending), item("3", Acknowledged, StepPending)}}
 	if m := v.next(); m == nil || m.Item != "2" {
 		t.Errorf("the order waits for %+v", m)
 	}
 	v.Items[2], v.Items[3] = item("2", Completed, StepCompleted), item("3", Completed, StepCompleted)
 	if m := v.next(); m != nil {
 		t.Errorf("an order whose rest a person does waits for %+v", m)
+	}
+	for _, s := range []State{Held, Cancelled, AssessingCancel, PendingCancellation} {
+		if v := (Order{State: s, Items: []Item{item("1", Acknowledged, StepPending)}}); v.next() != nil {
+			t.Errorf("an order that is %s is carried out", s)
+		}
 	}
 }

@@ -22,7 +22,9 @@ type Individual struct {
 	DeathDate  string           `json:"deathDate,omitzero"`
 	Status     IndividualStatus `json:"status,omitzero"`
 	Contacts   []ContactMedium  `json:"contactMedium,omitzero"`
-	Rest       sid.Rest         `json:",embed"`
+	// Identifications are the documents that prove who the person is.
+	Identifications []Identification `json:"individualIdentification,omitzero"`
+	Rest            sid.Rest         `json:",embed"`
 }
 
 // IndividualStatus is where the knowledge of a person stands.

@@ -29,11 +29,14 @@ type Service struct {
 	Organizations *resource.Set[Organization]
 	// Roles are parts that a party plays other than that of a customer: dealer, agent, partner (TMF669).
 	Roles *resource.Set[Role]
+
+	store *store.Store
 }
 
 // New makes the service on a store; call it once, before the store is used.
 func New(s *store.Store) *Service {
 	return &Service{
+		store: s,
 		Individuals: resource.New(s, store.Definition{
 			Kind: IndividualKind, Table: "individual",
 			Indexed: map[string]string{"familyName": "family_name", "givenName": "given_name", "status": "status"},

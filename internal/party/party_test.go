@@ -136,3 +136,29 @@ func TestARoleLivesWithItsParty(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatSomebodySaysIsHeldAgainstWhatIsKnown(t *testing.T) {
+	expired := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+	jane := Individual{GivenName: "Jane", FamilyName: "Doe", BirthDate: "1990-12-31T00:00:00Z", Identifications: []Identification{
+		{ID: "X1", Type: "passport"}, {ID: "Y2", Type: "passport", ValidFor: &sid.Period{End: &expired}},
+	}}
+	for name, c := range map[string]struct {
+		claimed Claimed
+		want    []Finding
+	}{
+		"the name":           {Claimed{GivenName: " jane", FamilyName: "DOE"}, []Finding{{"givenName", true}, {"familyName", true}}},
+		"another name":       {Claimed{FamilyName: "Roe"}, []Finding{{"familyName", false}}},
+		"the birthday":       {Claimed{BirthDate: "1990-12-31"}, []Finding{{"birthDate", true}}},
+		"another birthday":   {Claimed{BirthDate: "1990-12-30"}, []Finding{{"birthDate", false}}},
+		"no birthday":        {Claimed{BirthDate: "today"}, []Finding{{"birthDate", false}}},
+		"the passport":       {Claimed{IdentificationType: "Passport", IdentificationID: "x1"}, []Finding{{"identificationId", true}}},
+		"any document":       {Claimed{IdentificationID: "X1"}, []Finding{{"identificationId", true}}},
+		"another document":   {Claimed{IdentificationType: "licence", IdentificationID: "X1"}, []Finding{{"identificationId", false}}},
+		"an expired one":     {Claimed{IdentificationID: "Y2"}, []Finding{{"identificationId", false}}},
+		"nothing in a field": {Claimed{}, nil},
+	} {
+		if got := jane.Compare(c.claimed, now); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}

@@ -61,6 +61,13 @@ func (v *Line) follow(prev *Line, now time.Time) error {
 	return v.guard(v.State)
 }
 
+func (v Line) removable() error {
+	if !v.State.Ended() {
+		return fault.Conflictf(CodeState, "a subscription that is %s cannot be deleted", v.State)
+	}
+	return nil
+}
+
 func (s *Service) rules() resource.Rules[Line] {
 	return resource.Rules[Line]{
 		Domain: "productInventoryManagement",
@@ -72,10 +79,11 @@ func (s *Service) rules() resource.Rules[Line] {
 			return s.hold(ctx, i, v)
 		},
 		Change: func(_ context.Context, prev, v *Line, now time.Time) error { return v.follow(prev, now) },
+		Remove: func(_ context.Context, v *Line) error { return v.removable() },
 		After:  s.after,
 		State:  func(v *Line) string { return string(v.State) },
 		Touch:  func(v *Line, _ time.Time) { v.Status = v.State.Status() },
-		Fixed:  []string{"accountId"},
+		Fixed:  []string{"accountId", "msisdn", "iccid", "imsi", "billingAccount", "productOffering", "realizingResource"},
 	}
 }
 

@@ -62,7 +62,7 @@ func Operations(d Deps) []op.Operation {
 	for _, r := range resources {
 		ops = append(ops, described(tmf630.Operations(r))...)
 	}
-	own := slices.Concat(a.accounts(), a.orders(), a.subscriptions(), a.balances())
+	own := slices.Concat(a.parties(), a.accounts(), a.orders(), a.subscriptions(), a.balances())
 	for n := range own {
 		own[n].Facade = a.facade
 		own[n].Aliases = append(own[n].Aliases, alias+strings.TrimPrefix(own[n].Path, base))

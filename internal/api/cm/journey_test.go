@@ -132,7 +132,8 @@ func TestOrdersAreCheckedUpFront(t *testing.T) {
 			`{"accountId":"` + account + `","atuTokenID":"t","atuAmount":5,` + plan + `}`:                               {400, "atuTokenID"},
 			`{"accountId":"` + account + `","userData":[{"name":"MSISDN","value":"abc"}],` + plan + `}`:                 {400, "productOrderItem[0].product.productCharacteristic[0].value"},
 			`{"accountId":"` + account + `","userData":[{"name":"SCHEDULE","value":"2030-01-01"}],` + plan + `}`:        {400, "userData[0].value"},
-			`{"accountId":"` + account + `","productOrderItem":[{"action":"delete","productOffering":{"id":"off_1"}}]}`: {201, ""},
+			`{"accountId":"` + account + `","productOrderItem":[{"productOffering":{"id":"off_1"}}]}`:                   {400, "productOrderItem[0].productOffering.id"},
+			`{"accountId":"` + account + `","productOrderItem":[{"action":"delete","productOffering":{"id":"start"}}]}`: {400, "productOrderItem[0].action"},
 		} {
 			a := s.do("POST", "/api/productOrder", body)
 			if a.status != want.status || a.at("details.0.attribute") != want.at {
@@ -241,4 +242,17 @@ func TestTheDeclarationsHold(t *testing.T) {
 			t.Errorf("%s has no example of its request", o.ID)
 		}
 	}
+}
+
+func TestAPartyIsValidated(t *testing.T) {
+	each(t, func(s *server) {
+		i := s.do("POST", "/api/individual", `{"givenName":"Jane","familyName":"Doe","individualIdentification":[{"identificationType":"passport","identificationId":"X1"}]}`).want(201).at("id")
+		ask := func(more string) reply {
+			return s.do("POST", "/api/individual/identification/validate", `{"individualId":"`+i+`"`+more+`}`)
+		}
+		ask(`,"givenName":"Jane","individualIdentification":{"identificationId":"X1"}`).want(200).is(map[string]string{"valid": "true"})
+		ask(`,"givenName":"Joan","familyName":"Doe"`).want(200).is(map[string]string{"valid": "false", "finding.0.matches": "false", "finding.1.matches": "true"})
+		ask(``).want(400)
+		s.do("POST", "/api/individual/identification/validate", `{"individualId":"ind_1","givenName":"Jane"}`).want(404)
+	})
 }

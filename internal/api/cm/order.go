@@ -11,7 +11,9 @@ import (
 
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/auth"
+	"github.com/demarc-bss/demarc/internal/catalog"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
+	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/kernel/sid"
 	"github.com/demarc-bss/demarc/internal/order"
 	"github.com/demarc-bss/demarc/internal/store"
@@ -36,7 +38,7 @@ type orderItem struct {
 	ID       jsontext.Value `json:"id,omitzero" doc:"Name of the item within the order; counted when left out."`
 	Action   string         `json:"action,omitzero" doc:"add" example:"add"`
 	Quantity int            `json:"quantity,omitzero" minimum:"0"`
-	Offering *sid.Ref       `json:"productOffering,omitzero" doc:"The price plan."`
+	Offering *sid.Ref       `json:"productOffering,omitzero" doc:"The price plan, by its id or its key."`
 	Product  *order.Product `json:"product,omitzero" doc:"Characteristics MSISDN and ICCID ask for a number and a SIM."`
 	Rest     sid.Rest       `json:",embed"`
 }
@@ -61,7 +63,7 @@ func (a *api) orders() []op.Operation {
 		}, a.placeOrder),
 		op.Handle(op.Operation{
 			ID: "cm.productOrder.list", Method: http.MethodGet, Path: orderPath, Tag: "ProductOrder",
-			Summary: "List the orders of an account", Description: "The newest first.",
+			Summary: "List orders", Description: "Those of an account, or all of the service provider's; the newest first.",
 			Permission: may("productOrder", auth.Get), Status: http.StatusOK, Errors: []fault.Kind{fault.NotFound},
 			Params: []op.Param{{Name: "accountId", In: "query", Example: "48120937"}},
 		}, a.listOrders),
@@ -127,9 +129,25 @@ func (a *api) translate(ctx context.Context, b orderRequest) (*order.Order, erro
 		if it.Offering == nil || it.Offering.ID == "" {
 			return nil, fault.Invalidf(fmt.Sprintf("productOrderItem[%d].productOffering", n), "productOffering.id is mandatory: what is ordered")
 		}
-		o.Items = append(o.Items, it.item())
+		item := it.item()
+		if item.Offering, err = a.offering(ctx, it.Offering); err != nil {
+			return nil, fault.From(err).At(fmt.Sprintf("productOrderItem[%d].productOffering.id", n))
+		}
+		o.Items = append(o.Items, item)
 	}
 	return o, wishes(o, b.UserData)
+}
+
+// offering reads the id or the key of an offering.
+func (a *api) offering(ctx context.Context, r *sid.Ref) (*sid.Ref, error) {
+	if id.ID(r.ID).Is(catalog.Kind) {
+		return r, nil
+	}
+	i, err := a.Catalog.ByKey(ctx, r.ID)
+	if err != nil && fault.KindOf(err) == fault.NotFound {
+		return nil, fault.Invalidf("", "there is no product offering %q", limited(r.ID))
+	}
+	return &sid.Ref{ID: string(i)}, err
 }
 
 func (it orderItem) item() order.Item {
@@ -187,15 +205,14 @@ type listOut struct {
 }
 
 func (a *api) listOrders(ctx context.Context, in *ordersIn) (*listOut, error) {
-	name := first(in.AccountID, in.Upper)
-	if name == "" {
-		return nil, fault.Invalidf("accountId", "say whose orders: accountId is the id or the number of the account")
+	var account id.ID
+	if name := first(in.AccountID, in.Upper); name != "" {
+		var err error
+		if account, err = a.accountID(ctx, name); err != nil {
+			return nil, err
+		}
 	}
-	i, err := a.accountID(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	page, err := a.Orders.Orders.Docs(ctx, order.OfAccount(i, in.Offset, in.Limit))
+	page, err := a.Orders.Orders.Docs(ctx, order.OfAccount(account, in.Offset, in.Limit))
 	if err != nil {
 		return nil, err
 	}
