@@ -49,17 +49,13 @@ func person(r *rand.Rand, n int) account.NewPrepaid {
 }
 
 func contacts(r *rand.Rand, c culture, given, family string, n int) []party.ContactMedium {
-	code, town, _ := strings.Cut(pick(r, c.towns), " ")
-	if c.country == "GB" {
-		inner, rest, _ := strings.Cut(town, " ")
-		code, town = code+" "+inner, rest
-	}
+	place := strings.Split(pick(r, c.towns), "/")
 	return []party.ContactMedium{
 		{MediumType: "email", Preferred: true, Characteristic: &party.MediumCharacteristic{
 			EmailAddress: fmt.Sprintf("%s.%s%d@example.com", plain(given), plain(family), n),
 		}},
 		{MediumType: "postalAddress", Characteristic: &party.MediumCharacteristic{
-			Street1: fmt.Sprintf("%d %s", 1+r.IntN(120), pick(r, c.streets)), PostCode: code, City: town, Country: c.country,
+			Street1: fmt.Sprintf("%d %s", 1+r.IntN(120), pick(r, c.streets)), PostCode: place[1], City: place[2], Country: place[0],
 		}},
 	}
 }
