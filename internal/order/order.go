@@ -170,10 +170,10 @@ func (s *Service) rules() resource.Rules[Order] {
 		Change: func(_ context.Context, prev, v *Order, _ time.Time) error { return v.follow(prev) },
 		Remove: func(_ context.Context, v *Order) error { return v.removable() },
 		After: func(ctx context.Context, i id.ID, prev, next *Order) error {
-			if prev != nil {
+			if next == nil || prev != nil && (prev.State.runs() || !next.State.runs()) {
 				return nil
 			}
-			return s.enqueue(ctx, i, next.next())
+			return s.enqueue(ctx, i, next.next()) // new, or let go after it was held
 		},
 		State: func(v *Order) string { return string(v.State) },
 		Fixed: []string{"orderDate", "completionDate", "billingAccount", "productOrderItem", "orderTotalPrice", "productOrderErrorMessage"},

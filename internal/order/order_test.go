@@ -382,3 +382,18 @@ func TestACancelledOrderIsNotCarriedOut(t *testing.T) {
 		}
 	})
 }
+
+func TestAHeldOrderGoesOnWhenItIsLetGo(t *testing.T) {
+	each(t, 1, func(ctx context.Context, t *testing.T, h *ordertest.House) {
+		i := place(ctx, t, h, h.Order(ctx, t, h.Account(ctx, t), "start"))
+		for _, s := range []order.State{order.Held, order.InProgress} {
+			if _, err := h.Orders.Orders.Change(ctx, i, func(o *order.Order) error { o.State = s; return nil }); err != nil {
+				t.Fatal(err)
+			}
+			h.Work(ctx, t)
+		}
+		if o := get(ctx, t, h, i); o.State != order.Completed {
+			t.Errorf("the order is %s", o.State)
+		}
+	})
+}
