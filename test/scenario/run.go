@@ -173,7 +173,7 @@ func (r *run) body(step Step) (io.Reader, string, error) {
 	case step.Repeat != nil:
 		return strings.NewReader(step.Repeat.Text()), cmp.Or(kind, "application/json"), nil
 	case step.Body != nil:
-		b, err := json.Marshal(r.fill(step.Body))
+		b, err := json.Marshal(r.fill(step.Body), json.Deterministic(true))
 		return bytes.NewReader(b), cmp.Or(kind, "application/json"), err
 	}
 	return nil, kind, nil

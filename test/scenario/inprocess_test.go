@@ -1,0 +1,89 @@
+package scenario_test
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/demarc-bss/demarc/internal/app"
+	"github.com/demarc-bss/demarc/internal/auth"
+	"github.com/demarc-bss/demarc/internal/auth/realm"
+	"github.com/demarc-bss/demarc/internal/config"
+	"github.com/demarc-bss/demarc/internal/kernel/id"
+	"github.com/demarc-bss/demarc/internal/kernel/scope"
+	"github.com/demarc-bss/demarc/internal/store/storetest"
+	"github.com/demarc-bss/demarc/test/scenario"
+)
+
+// Every scenario runs on a server in this process with demonstration data, on both engines.
+func TestScenarios(t *testing.T) {
+	all, err := scenario.Load("scenarios")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, engine := range storetest.Engines {
+		t.Run(engine, func(t *testing.T) {
+			server := serve(t, storetest.URL(t, engine))
+			play(t, server, all, "demo")
+		})
+	}
+}
+
+// play runs the scenarios that a server with these traits can run.
+func play(t *testing.T, server scenario.Server, all []scenario.Scenario, traits ...string) {
+	for _, s := range all {
+		if slices.ContainsFunc(s.Needs, func(n string) bool { return !slices.Contains(traits, n) }) {
+			continue
+		}
+		t.Run(s.File, func(t *testing.T) {
+			t.Parallel()
+			for _, f := range server.Run(t.Context(), s) {
+				t.Error(f)
+			}
+		})
+	}
+}
+
+// serve starts a development server with demonstration data that ends with the test.
+func serve(t *testing.T, url string) scenario.Server {
+	t.Helper()
+	s, err := config.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Dev, s.Demo, s.DemoCustomers = true, true, 20
+	s.Listen, s.DB, s.Data, s.AccessLog = "127.0.0.1:0", url, t.TempDir(), "none"
+	a := app.New(s, app.Options{Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})), Version: "test"})
+	if err := a.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), s.ShutdownGrace)
+		defer cancel()
+		if err := a.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return scenario.Server{
+		URL: a.URL(),
+		Token: func(_ context.Context, user string) (string, error) {
+			if user == "" {
+				user = realm.UserAdmin
+			}
+			return a.Mint(user, realm.GatewayClient)
+		},
+		Audit: func(ctx context.Context, spid, of string) (out []scenario.AuditLine, err error) {
+			n, err := strconv.Atoi(spid)
+			if err != nil {
+				return nil, err
+			}
+			records, err := a.Store.Audit(scope.With(ctx, auth.System(n, scope.Actor{})), id.ID(of))
+			for _, r := range records {
+				out = append(out, scenario.AuditLine{Operation: r.Operation, Subject: r.Subject})
+			}
+			return out, err
+		},
+	}
+}
