@@ -134,6 +134,31 @@ func TestNothingLeavesABucketThatIsNotThere(t *testing.T) {
 	})
 }
 
+func TestAChargeIsOneEntryOfTheBucket(t *testing.T) {
+	each(t, func(ctx context.Context, t *testing.T, h house) {
+		i := h.open(ctx, t, h.holder(ctx, t), "monetary", "CHF", 20_000_000)
+		c := Cause{Kind: "productOrder", ID: "ord_1", Text: "Plus, monthly"}
+		if err := h.Charge(ctx, c, i, 14_900_000, 2_480_000); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Charge(ctx, c, i, 5_200_000, 0); fault.From(err).Code != CodeInsufficient {
+			t.Errorf("more than there is: %v", err)
+		}
+		h.holds(ctx, t, i, 5_100_000)
+		home, _ := i.Home()
+		for account, want := range map[string]int64{Sales: 12_420_000, Taxes: 2_480_000} {
+			if n, err := h.store.Balance(ctx, home, account, "CHF"); n != want || err != nil {
+				t.Errorf("%s has %d, want %d, %v", account, n, want, err)
+			}
+		}
+		st, err := h.statement(ctx, i, 10)
+		if err != nil || len(st.Entries) != 2 || st.Entries[0].Amount != -14_900_000 || st.Entries[0].Balance != 5_100_000 {
+			t.Errorf("%+v %v", st.Entries, err)
+		}
+		h.balanced(ctx, t)
+	})
+}
+
 func TestABucketNeverOverflows(t *testing.T) {
 	each(t, func(ctx context.Context, t *testing.T, h house) {
 		i := h.open(ctx, t, h.holder(ctx, t), "data", "bytes", 1<<62)

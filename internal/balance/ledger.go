@@ -37,6 +37,26 @@ func (s *Service) Move(ctx context.Context, c Cause, moves ...Movement) error {
 	})
 }
 
+// Charge takes a price out of a money bucket, in one entry, and books it as sales and the tax in it. gross and
+// tax are in micros. Faults as those of Move.
+func (s *Service) Charge(ctx context.Context, c Cause, bucket id.ID, gross, tax int64) error {
+	return s.store.Write(ctx, func(ctx context.Context) error {
+		b, _, err := s.Buckets.Get(ctx, bucket)
+		if err != nil {
+			return err
+		}
+		entries := []store.Entry{
+			{Account: string(bucket), Unit: b.Unit, Amount: -gross},
+			{Account: Sales, Unit: b.Unit, Amount: gross - tax},
+		}
+		if tax != 0 {
+			entries = append(entries, store.Entry{Account: Taxes, Unit: b.Unit, Amount: tax})
+		}
+		home, _ := bucket.Home()
+		return s.book(ctx, home, c, entries)
+	})
+}
+
 // book checks entries, posts them and shows the new balances in the buckets.
 func (s *Service) book(ctx context.Context, home id.Home, c Cause, entries []store.Entry) error {
 	now := s.store.Now(ctx)

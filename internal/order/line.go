@@ -184,12 +184,8 @@ func (s *Service) firstCharges(ctx context.Context, w *Work, bucket id.ID, o cat
 		return err
 	}
 	for _, c := range charges {
-		tax := c.Tax.Micros()
-		moves := []balance.Movement{{Bucket: bucket, Amount: tax - c.Gross.Micros(), Against: balance.Sales}}
-		if tax != 0 {
-			moves = append(moves, balance.Movement{Bucket: bucket, Amount: -tax, Against: balance.Taxes})
-		}
-		if err := s.Balances.Move(ctx, w.cause(fmt.Sprintf("%s: %s, of which tax %s", c.Name, c.Gross, c.Tax)), moves...); err != nil {
+		cause := w.cause(fmt.Sprintf("%s: %s, of which tax %s", c.Name, c.Gross, c.Tax))
+		if err := s.Balances.Charge(ctx, cause, bucket, c.Gross.Micros(), c.Tax.Micros()); err != nil {
 			return err
 		}
 	}
