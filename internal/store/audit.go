@@ -43,7 +43,7 @@ func (ch *change) audit(ctx context.Context, before, after []byte) error {
 		return err
 	}
 	actor, call := sc.Actor(), CallFrom(ctx)
-	_, err = ch.t.exec(ctx, sqlAudit, int64(ch.home), int64(ch.spid), string(id.New(auditKind, ch.home, ch.t.now)), micros(ch.t.now),
+	err = ch.t.later(ctx, sqlAudit, int64(ch.home), int64(ch.spid), string(id.New(auditKind, ch.home, ch.t.now)), micros(ch.t.now),
 		actor.Subject, actor.Client, call.Operation, call.RequestID, call.Reason, ch.d.Kind.Name, string(ch.id),
 		document(before), document(after))
 	return dbFault(err)

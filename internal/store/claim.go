@@ -61,8 +61,7 @@ func (s *Store) Unclaim(ctx context.Context, kind, value string) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(ctx, sqlUnclaim, key...)
-	return dbFault(err)
+	return dbFault(t.later(ctx, sqlUnclaim, key...))
 }
 
 // Claimant is who holds a value; empty when nobody does.

@@ -18,6 +18,9 @@ import (
 type conn interface {
 	exec(ctx context.Context, sql string, args ...any) (affected int64, err error)
 	query(ctx context.Context, sql string, args ...any) (rows, error)
+	// later changes something whose outcome nobody asks for, at the latest with the commit. Its error may
+	// come with a later statement.
+	later(ctx context.Context, sql string, args ...any) error
 	// script runs several statements without arguments, for migrations.
 	script(ctx context.Context, sql string) error
 }

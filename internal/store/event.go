@@ -49,7 +49,7 @@ func (s *Store) Emit(ctx context.Context, e event.Event) error {
 	if len(e.Document) == 0 {
 		e.Document = jsontext.Value("{}")
 	}
-	if _, err := t.exec(ctx, sqlEmit, int64(home), int64(spid), string(e.ID), micros(e.Time), e.Type, e.Domain, e.Title,
+	if err := t.later(ctx, sqlEmit, int64(home), int64(spid), string(e.ID), micros(e.Time), e.Type, e.Domain, e.Title,
 		e.Description, e.CorrelationID, e.Resource, string(e.Subject), asText(e.Document)); err != nil {
 		return dbFault(err)
 	}

@@ -80,7 +80,7 @@ func (s *Store) Post(ctx context.Context, home id.Home, p Posting) error {
 	if p.At.IsZero() {
 		p.At = t.now
 	}
-	if _, err := t.exec(ctx, sqlPost, int64(home), int64(spid), string(p.ID), micros(p.At), p.CauseKind, p.Cause, p.Text); err != nil {
+	if err := t.later(ctx, sqlPost, int64(home), int64(spid), string(p.ID), micros(p.At), p.CauseKind, p.Cause, p.Text); err != nil {
 		return dbFault(err)
 	}
 	for seq, e := range p.Entries {
@@ -135,8 +135,7 @@ func (t *tx) book(ctx context.Context, home, spid int64, posting string, seq int
 	if !found {
 		return fault.New(fault.Limit, CodeBalanceRange, "the balance of %s would be out of range", shorten(e.Account))
 	}
-	_, err = t.exec(ctx, sqlEntry, home, spid, posting, seq, e.Account, e.Unit, e.Amount, balance)
-	return err
+	return t.later(ctx, sqlEntry, home, spid, posting, seq, e.Account, e.Unit, e.Amount, balance)
 }
 
 // Balance is what an account holds of a unit now; 0 for one that nothing was booked on.

@@ -71,8 +71,7 @@ func (s *Store) once(ctx context.Context, key []any, digest []byte, fn func(ctx 
 	if a.Body != nil {
 		args[2] = a.Body
 	}
-	_, err = t.exec(ctx, sqlOnceKeep, args...)
-	return a, false, dbFault(err)
+	return a, false, dbFault(t.later(ctx, sqlOnceKeep, args...))
 }
 
 // kept is the answer that was given before.

@@ -68,8 +68,8 @@ func (db *postgresDB) singly(ctx context.Context, fn func(c conn) error) error {
 }
 
 func (db *postgresDB) snapshot(ctx context.Context, fn func(c conn) error) error {
-	return db.inTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(pt pgx.Tx) (bool, error) {
-		return false, fn(pgConn{pt})
+	return db.inTx(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", func(p *pgTx) (bool, error) {
+		return false, fn(p)
 	})
 }
 
@@ -82,42 +82,45 @@ func (db *postgresDB) write(ctx context.Context, body func(t *tx) error) error {
 				return errors.Join(perr, err)
 			}
 		}
-		watch := &watchedTx{}
-		err = db.inTx(ctx, pgx.TxOptions{IsoLevel: pgx.Serializable}, func(pt pgx.Tx) (bool, error) {
-			watch.pgConn = pgConn{pt}
-			t := &tx{c: watch}
+		var met error
+		err = db.inTx(ctx, "BEGIN ISOLATION LEVEL SERIALIZABLE", func(p *pgTx) (bool, error) {
+			t := &tx{c: p}
 			err := body(t)
-			return err == nil && !t.dry, err
+			met = p.failed
+			return err == nil && met == nil && !t.dry, err
 		})
-		// What fn made of the error does not matter: its transaction cannot commit.
-		if !retryable(err) && !retryable(watch.failed) {
+		// What the body made of the conflict does not matter.
+		if met == nil && !retryable(err) {
 			return err
 		}
 		if err == nil {
-			err = watch.failed
+			err = met
 		}
 	}
 	return err
 }
 
 // inTx runs fn in a transaction that is committed when it says so; a panic rolls it back.
-func (db *postgresDB) inTx(ctx context.Context, o pgx.TxOptions, fn func(pt pgx.Tx) (commit bool, err error)) error {
+func (db *postgresDB) inTx(ctx context.Context, begin string, fn func(p *pgTx) (commit bool, err error)) error {
 	s, err := db.pool.borrow(ctx)
 	if err != nil {
 		return err
 	}
 	defer db.pool.giveBack(s)
-	pt, err := s.conn.BeginTx(ctx, o)
-	if err != nil {
-		return s.checked(err)
-	}
+	p := newPgTx(s.conn, begin)
 	calm := context.WithoutCancel(ctx)
-	defer pt.Rollback(calm) //nolint:errcheck // after a commit it does nothing; else the connection is dropped
-	commit, err := fn(pt)
-	if err != nil || !commit {
-		return err
+	ended := false
+	defer func() {
+		if !ended { // fn did not return
+			_ = p.end(calm, false)
+		}
+	}()
+	commit, err := fn(p)
+	ended = true
+	if end := p.end(calm, commit && err == nil); err == nil && commit {
+		err = end
 	}
-	return s.checked(pt.Commit(calm))
+	return s.checked(err)
 }
 
 // pause waits before a try, or until ctx is done.
@@ -138,11 +141,11 @@ func (db *postgresDB) migrate(ctx context.Context, fn func(c conn) error) error 
 	if err := db.makeMigrationTable(ctx); err != nil {
 		return err
 	}
-	return db.inTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(pt pgx.Tx) (bool, error) {
-		if _, err := pt.Exec(ctx, "LOCK TABLE migration IN ACCESS EXCLUSIVE MODE"); err != nil {
+	return db.inTx(ctx, "BEGIN ISOLATION LEVEL READ COMMITTED", func(p *pgTx) (bool, error) {
+		if _, err := p.exec(ctx, "LOCK TABLE migration IN ACCESS EXCLUSIVE MODE"); err != nil {
 			return false, err
 		}
-		err := fn(pgConn{pt})
+		err := fn(p)
 		return err == nil, err
 	})
 }
@@ -167,13 +170,13 @@ func (db *postgresDB) makeMigrationTable(ctx context.Context) (err error) {
 
 func (db *postgresDB) close() error { return db.pool.close() }
 
-// pgQuerier is a connection or a transaction.
-type pgQuerier interface {
-	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
-	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-}
+// pgConn is a connection outside a transaction: every statement commits on its own.
+type pgConn struct{ q *pgx.Conn }
 
-type pgConn struct{ q pgQuerier }
+func (c pgConn) later(ctx context.Context, sql string, args ...any) error {
+	_, err := c.exec(ctx, sql, args...)
+	return err
+}
 
 func (c pgConn) exec(ctx context.Context, sql string, args ...any) (int64, error) {
 	tag, err := c.q.Exec(ctx, sql, plainArgs(args)...)
@@ -209,39 +212,6 @@ func (r pgRows) close() error {
 	return r.r.Err()
 }
 
-// watchedTx notes a conflict with another transaction, whatever the caller then makes of the error.
-type watchedTx struct {
-	pgConn
-	failed error
-}
-
-func (w *watchedTx) note(err error) error {
-	if w.failed == nil && retryable(err) {
-		w.failed = err
-	}
-	return err
-}
-
-func (w *watchedTx) exec(ctx context.Context, sql string, args ...any) (int64, error) {
-	n, err := w.pgConn.exec(ctx, sql, args...)
-	return n, w.note(err)
-}
-
-func (w *watchedTx) query(ctx context.Context, sql string, args ...any) (rows, error) {
-	r, err := w.pgConn.query(ctx, sql, args...)
-	if err != nil {
-		return nil, w.note(err)
-	}
-	return watchedRows{r, w}, nil
-}
-
-type watchedRows struct {
-	rows
-	w *watchedTx
-}
-
-func (r watchedRows) close() error { return r.w.note(r.rows.close()) }
-
 // Conditions of PostgreSQL (appendix A of its manual).
 const (
 	serializationFailure = "40001"
@@ -261,9 +231,14 @@ func code(err error) string {
 	return ""
 }
 
+// retryable reports whether a transaction failed in a way that it may not when run again: it met another
+// one, its server was demoted, or its connection was found dead before anything was sent.
 func retryable(err error) bool {
-	c := code(err)
-	return c == serializationFailure || c == deadlockDetected
+	switch code(err) {
+	case serializationFailure, deadlockDetected, readOnlyTransaction:
+		return true
+	}
+	return err != nil && pgconn.SafeToRetry(err)
 }
 
 func madeMeanwhile(err error) bool {

@@ -29,7 +29,7 @@ func (ch *change) refer(ctx context.Context, before, after []reference) error {
 		if err := ch.exists(ctx, r); err != nil {
 			return err
 		}
-		if _, err := ch.t.exec(ctx, sqlRefer, int64(r.home), int64(ch.spid), string(r.to), string(ch.id), r.at); err != nil {
+		if err := ch.t.later(ctx, sqlRefer, int64(r.home), int64(ch.spid), string(r.to), string(ch.id), r.at); err != nil {
 			return dbFault(err)
 		}
 	}
@@ -37,7 +37,7 @@ func (ch *change) refer(ctx context.Context, before, after []reference) error {
 		if contains(after, r) {
 			continue
 		}
-		if _, err := ch.t.exec(ctx, sqlUnrefer, int64(r.home), int64(ch.spid), string(r.to), string(ch.id), r.at); err != nil {
+		if err := ch.t.later(ctx, sqlUnrefer, int64(r.home), int64(ch.spid), string(r.to), string(ch.id), r.at); err != nil {
 			return dbFault(err)
 		}
 	}

@@ -258,6 +258,12 @@ func (c *sqliteConn) exec(ctx context.Context, sql string, args ...any) (int64, 
 	return r.RowsAffected()
 }
 
+// later is at once here: there is no network to spare.
+func (c *sqliteConn) later(ctx context.Context, sql string, args ...any) error {
+	_, err := c.exec(ctx, sql, args...)
+	return err
+}
+
 func (c *sqliteConn) query(ctx context.Context, sql string, args ...any) (rows, error) {
 	if c.broken != nil {
 		return nil, c.broken

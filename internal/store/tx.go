@@ -75,6 +75,14 @@ func (t *tx) exec(ctx context.Context, sql string, args ...any) (int64, error) {
 	return t.c.exec(ctx, sql, args...)
 }
 
+// later changes something whose outcome nobody asks for; it may fail with a later statement.
+func (t *tx) later(ctx context.Context, sql string, args ...any) error {
+	if err := t.mark(ctx); err != nil {
+		return err
+	}
+	return t.c.later(ctx, sql, args...)
+}
+
 // returning changes something and reads the first row of its answer.
 func (t *tx) returning(ctx context.Context, sql string, args []any, dest ...any) (bool, error) {
 	if err := t.mark(ctx); err != nil {
@@ -85,7 +93,7 @@ func (t *tx) returning(ctx context.Context, sql string, args []any, dest ...any)
 
 func (t *tx) mark(ctx context.Context) error {
 	for t.marked < t.level {
-		if _, err := t.c.exec(ctx, savepoints[t.marked+1].set); err != nil {
+		if err := t.c.later(ctx, savepoints[t.marked+1].set); err != nil {
 			return err
 		}
 		t.marked++
@@ -137,8 +145,7 @@ func (t *tx) settle(ctx context.Context, undo bool, tallies int) error {
 			return err
 		}
 	}
-	_, err := t.c.exec(ctx, point.release)
-	return err
+	return t.c.later(ctx, point.release)
 }
 
 const sqlTally = `INSERT INTO tally (home, spid, collection, n) VALUES ($1, $2, $3, $4)
@@ -168,7 +175,7 @@ func (t *tx) flush(ctx context.Context) error {
 		if a.n == 0 {
 			continue
 		}
-		if _, err := t.exec(ctx, sqlTally, int64(a.home), int64(a.spid), a.collection, a.n); err != nil {
+		if err := t.later(ctx, sqlTally, int64(a.home), int64(a.spid), a.collection, a.n); err != nil {
 			return err
 		}
 	}
