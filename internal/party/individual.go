@@ -97,11 +97,13 @@ func (v *Individual) begin(now time.Time) error {
 	if v.Status == "" {
 		v.Status = IndividualInitialized
 	}
+	v.BirthDate, v.DeathDate = dateTime(v.BirthDate), dateTime(v.DeathDate)
 	return fault.InvalidAll(v.check(now))
 }
 
 // follow checks a change from prev to v.
 func (v *Individual) follow(prev *Individual, now time.Time) error {
+	v.BirthDate, v.DeathDate = dateTime(v.BirthDate), dateTime(v.DeathDate)
 	if err := fault.InvalidAll(v.check(now)); err != nil {
 		return err
 	}

@@ -97,6 +97,14 @@ func mandatory(attribute, value string) []fault.Detail {
 	return []fault.Detail{{Attribute: attribute, Message: attribute + " is mandatory and must not be blank"}}
 }
 
+// dateTime writes a plain date as the date-time that the standard's attribute is; other text stays.
+func dateTime(text string) string {
+	if t, err := time.Parse(time.DateOnly, text); err == nil {
+		return t.Format(time.RFC3339)
+	}
+	return text
+}
+
 // moment reads a date or a date-time (RFC 3339); parties' birthdays come as both.
 func moment(text string) (time.Time, bool) {
 	for _, layout := range [...]string{time.DateOnly, time.RFC3339Nano} {

@@ -50,6 +50,15 @@ func TestWhatAnIndividualNeeds(t *testing.T) {
 	}
 }
 
+func TestADateIsKeptAsTheStandardsDateTime(t *testing.T) {
+	for text, want := range map[string]string{"1990-12-31": "1990-12-31T00:00:00Z", "1990-12-31T02:00:00+02:00": "1990-12-31T02:00:00+02:00", "": ""} {
+		v := Individual{GivenName: "Jane", FamilyName: "Doe", BirthDate: text}
+		if err := v.begin(now); err != nil || v.BirthDate != want {
+			t.Errorf("%q is kept as %q, want %q (%v)", text, v.BirthDate, want, err)
+		}
+	}
+}
+
 func TestDefaultsOfParties(t *testing.T) {
 	i, o, r := Individual{GivenName: "Jane", FamilyName: "Doe"}, Organization{TradingName: "Moon"}, Role{Name: "Dealer"}
 	if i.begin(now) != nil || i.Status != IndividualInitialized || i.Type != "Individual" {
