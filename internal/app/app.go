@@ -154,7 +154,7 @@ func (a *App) openDatabase(ctx context.Context) error {
 	if cache == 0 {
 		cache = -1
 	}
-	if a.House, err = open(ctx, a.settings, a.o.Logger, a.o.Clock, cache); err != nil {
+	if a.House, err = open(ctx, a.settings, a.url, a.o.Logger, a.o.Clock, cache); err != nil {
 		return err
 	}
 	a.onStop(func(context.Context) error { return a.Store.Close() })

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/url"
 	"os/user"
 
 	"github.com/demarc-bss/demarc/internal/account"
@@ -48,7 +50,7 @@ func Open(ctx context.Context, s *config.Settings, log *slog.Logger) (*House, er
 	if _, err := openFolder(s); err != nil {
 		return nil, err
 	}
-	return open(ctx, s, log, clock.Real{}, -1)
+	return open(ctx, s, s.BaseURL(), log, clock.Real{}, -1)
 }
 
 // OpenCurrent is Open for commands that need the schema that this demarc knows.
@@ -67,15 +69,32 @@ func OpenCurrent(ctx context.Context, s *config.Settings, log *slog.Logger) (*Ho
 	return h, nil
 }
 
-func open(ctx context.Context, s *config.Settings, log *slog.Logger, c clock.Clock, cacheBytes int64) (*House, error) {
-	url := s.DatabaseURL()
-	db, err := store.Open(ctx, url, store.Options{
-		Clock: c, Logger: log, Readers: s.Readers, CacheBytes: cacheBytes, Group: s.GroupWrite,
+// open opens the database; base is how clients reach the server.
+func open(ctx context.Context, s *config.Settings, base string, log *slog.Logger, c clock.Clock, cacheBytes int64) (*House, error) {
+	at := s.DatabaseURL()
+	db, err := store.Open(ctx, at, store.Options{
+		Clock: c, Logger: log, Readers: s.Readers, CacheBytes: cacheBytes, Group: s.GroupWrite, Hosts: hosts(base),
 	})
 	if err != nil {
-		return nil, databaseAdvice(url, fmt.Errorf("the database cannot be opened: %w", err))
+		return nil, databaseAdvice(at, fmt.Errorf("the database cannot be opened: %w", err))
 	}
 	return build(db, s), nil
+}
+
+// hosts are the names under which references to this server's resources come: its own, and on the loopback
+// all that mean the same machine.
+func hosts(base string) []string {
+	u, err := url.Parse(base)
+	if err != nil {
+		return nil
+	}
+	out := []string{u.Host}
+	if ip := net.ParseIP(u.Hostname()); u.Hostname() == "localhost" || ip.IsLoopback() {
+		for _, same := range []string{"localhost", "127.0.0.1", "::1"} {
+			out = append(out, net.JoinHostPort(same, u.Port()))
+		}
+	}
+	return out
 }
 
 // build puts the domains on a store.

@@ -74,6 +74,9 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (e *endpoint) admitAndWork(x *exchange, r *http.Request) error {
 	if !e.Public {
 		h := r.Header
+		if err := once(h, "Authorization", "X-Api-Key", "Spid"); err != nil {
+			return err
+		}
 		sc, err := e.server.options.Gate.Admit(r.Context(), first(h, "Authorization"), first(h, "X-Api-Key"), first(h, "Spid"), e.Permission)
 		if err != nil {
 			return err
@@ -97,6 +100,17 @@ func acceptsAny(headers, types []string) bool {
 		}
 	}
 	return false
+}
+
+// once refuses a credential or service provider that is sent twice: two readers of such a request, a proxy
+// and demarc say, might each take another one.
+func once(h http.Header, names ...string) error {
+	for _, name := range names {
+		if len(h[name]) > 1 {
+			return fault.New(fault.Unauthenticated, fault.CodeUnauthenticated, "the header %s came more than once", name).At(name)
+		}
+	}
+	return nil
 }
 
 // first is a header's value, its name given in canonical form.
@@ -222,7 +236,8 @@ func (e *endpoint) finish(x *exchange, r *http.Request) {
 
 func (e *endpoint) report(x *exchange, r *http.Request, took time.Duration) {
 	s := e.server
-	failed := x.fault != nil && (x.fault.Kind == fault.Internal || x.status >= 500)
+	// 501 refuses what the client asked for; the rest from 500 on is demarc's own failure.
+	failed := x.fault != nil && (x.fault.Kind == fault.Internal || x.status >= 500 && x.status != http.StatusNotImplemented)
 	if failed {
 		s.logger.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("requestId", x.id), slog.String("operation", e.ID),
 			slog.Int("status", x.status), slog.String("code", string(x.fault.Code)), slog.String("cause", x.fault.Error()))

@@ -71,6 +71,19 @@ func TestAdmissionComesBeforeTheInput(t *testing.T) {
 	}
 }
 
+func TestACredentialThatComesTwiceIsRefused(t *testing.T) {
+	h := serve(t, read(desk()))
+	for _, name := range []string{"Authorization", "X-API-Key", "spid"} {
+		r := httptest.NewRequest("GET", "/api/customer/1", nil)
+		r.Header.Set("Authorization", "Bearer good")
+		r.Header.Add(name, "1")
+		r.Header.Add(name, "2")
+		w := httptest.NewRecorder()
+		h.handler.ServeHTTP(w, r)
+		h.refused(w, 401)
+	}
+}
+
 func TestRequestsCarryAnID(t *testing.T) {
 	h := serve(t, read(desk()))
 	for header, want := range map[string]string{

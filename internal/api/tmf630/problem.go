@@ -39,7 +39,7 @@ func Problem(f *fault.Error, requestID string) op.Problem {
 	for i, d := range p.Details {
 		lines[i] = d.Message
 		if !strings.HasPrefix(d.Message, d.Attribute) {
-			lines[i] = d.Attribute + " " + d.Message
+			lines[i] = d.Attribute + ": " + d.Message
 		}
 	}
 	p.Message = strings.Join(lines, "; ")

@@ -56,7 +56,7 @@ func TestAllFaultsAreTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]any{
-		"code": "invalidValue", "reason": "name is mandatory (and 1 more)", "message": "name is mandatory; status is one of a, b",
+		"code": "invalidValue", "reason": "name: is mandatory (and 1 more)", "message": "name: is mandatory; status is one of a, b",
 		"status": "400", "@type": "Error", "referenceError": "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.1",
 		"details": []any{map[string]any{"attribute": "name", "message": "is mandatory"}, map[string]any{"attribute": "status", "message": "status is one of a, b"}},
 	}

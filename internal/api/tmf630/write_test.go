@@ -92,12 +92,12 @@ func TestPatchingWhatIsFixed(t *testing.T) {
 	same := `{"id":"` + i + `","href":"http://demarc.test` + base + "/" + i + `","name":"Sun"}`
 	s.do("PATCH", "/"+i, same).want(200)
 	for _, bad := range []string{`{"id":"other"}`, `{"id":null}`} {
-		if p := s.do("PATCH", "/"+i, bad).want(400).object(); !strings.Contains(p["message"].(string), "id cannot be changed") {
+		if p := s.do("PATCH", "/"+i, bad).want(400).object(); !strings.Contains(p["message"].(string), "id: cannot be changed") {
 			t.Errorf("%s: %v", bad, p)
 		}
 	}
 	p := s.do("PATCH", "/"+i, `{"id":"a","href":"b","name":7}`).want(400).object()
-	if got := p["message"]; got != "id cannot be changed; href cannot be changed; name must be a string" {
+	if got := p["message"]; got != "id: cannot be changed; href: cannot be changed; name: must be a string" {
 		t.Errorf("not all faults are told: %v", got)
 	}
 	s.do("PATCH", "/"+i, `{"engagedParty":null}`).want(400)
@@ -146,9 +146,9 @@ func TestJSONPatch(t *testing.T) {
 		{`[{"op":"merge","path":"/x"}]`, 400, `op is one of`},
 		{`[7]`, 400, `not an object`},
 		{`{"name":"Sun"}`, 400, `array of operations`},
-		{`[{"op":"replace","path":"/id","value":"x"}]`, 400, `id cannot be changed`},
-		{`[{"op":"remove","path":"/name"}]`, 400, `name is mandatory`},
-		{`[{"op":"replace","path":"/name","value":7}]`, 400, `name must be a string`},
+		{`[{"op":"replace","path":"/id","value":"x"}]`, 400, `id: cannot be changed`},
+		{`[{"op":"remove","path":"/name"}]`, 400, `name: is mandatory`},
+		{`[{"op":"replace","path":"/name","value":7}]`, 400, `name: must be a string`},
 		{`[{"op":"replace","path":"/name","value":"Sun"},{"op":"remove","path":"/nothing"}]`, 400, `operation 2`},
 	} {
 		s := newServer(t)
