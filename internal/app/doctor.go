@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -100,7 +101,8 @@ func examineDatabase(ctx context.Context, s *config.Settings) []Finding {
 
 func wrong(what string, err error) Finding {
 	f := Finding{What: what, Text: err.Error(), Wrong: true}
-	if a, ok := err.(*Advice); ok {
+	var a *Advice
+	if errors.As(err, &a) {
 		f.Do = a.Do
 	}
 	return f

@@ -93,7 +93,7 @@ func safely(ctx context.Context, h job.Handler, j job.Job) (err error) {
 		}
 	}()
 	err = h(ctx, j)
-	if err != nil && context.Cause(ctx) == errLeaseEnds {
+	if err != nil && errors.Is(context.Cause(ctx), errLeaseEnds) {
 		return fmt.Errorf("%w: %w", errLeaseEnds, err)
 	}
 	return err

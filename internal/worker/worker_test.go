@@ -400,7 +400,7 @@ func TestAnExpiredLeaseCannotCommit(t *testing.T) {
 	h := &house{t, storetest.Open(t, "postgres", func(o *store.Options) { o.Clock = c }), c}
 	w := h.worker(worker.Options{Lease: 10 * time.Second})
 	w.HandleInTx("asleep", func(ctx context.Context, _ job.Job) error {
-		if h.clock.Now() == start {
+		if h.clock.Now().Equal(start) {
 			h.oversleep()
 		}
 		return h.store.Claim(ctx, "msisdn", "41790000001", "sub_x")
