@@ -222,6 +222,9 @@ func (a *App) begin(ctx context.Context) error {
 		a.o.Logger.Debug(said)
 	}
 	if a.settings.Workers > 0 {
+		if err := a.Store.AdoptJobs(ctx); err != nil {
+			return fmt.Errorf("the jobs of the last run cannot be taken over: %w", err)
+		}
 		a.worker.Start()
 		a.onStop(func(ctx context.Context) error { a.worker.Stop(ctx); return nil })
 	}
