@@ -189,12 +189,17 @@ func (a *App) identify(context.Context) error {
 	return err
 }
 
-func (a *App) prepareServer(ctx context.Context) error {
-	tracer, flush, err := tracing(ctx, a.settings, a.o.Version)
+func (a *App) prepareServer(context.Context) error {
+	tracer, flush, err := tracing(a.settings, a.o.Version)
 	if err != nil {
 		return err
 	}
-	a.onStop(func(ctx context.Context) error { flush(ctx); return nil })
+	a.onStop(func(ctx context.Context) error {
+		if err := flush(ctx); err != nil {
+			a.o.Logger.Warn("the last traces could not be sent", "error", err)
+		}
+		return nil
+	})
 	handler, err := a.handler(tracer)
 	if err != nil {
 		return err

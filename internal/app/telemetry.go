@@ -6,12 +6,9 @@ import (
 	"log/slog"
 	"os"
 
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
-	"go.opentelemetry.io/otel/sdk/resource"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
+	optrace "github.com/demarc-bss/demarc/internal/api/op/trace"
 	"github.com/demarc-bss/demarc/internal/config"
 )
 
@@ -36,18 +33,13 @@ func terminal(w io.Writer) bool {
 }
 
 // tracing sends traces to the collector of the settings; nil when there is none.
-func tracing(ctx context.Context, s *config.Settings, version string) (trace.TracerProvider, func(context.Context), error) {
+func tracing(s *config.Settings, version string) (trace.TracerProvider, func(context.Context) error, error) {
 	if s.OTLPEndpoint == "" {
-		return nil, func(context.Context) {}, nil
+		return nil, func(context.Context) error { return nil }, nil
 	}
-	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(s.OTLPEndpoint))
+	p, shutdown, err := optrace.Tracing(optrace.Options{Endpoint: s.OTLPEndpoint, Version: version, Sample: s.TraceRatio})
 	if err != nil {
-		return nil, nil, advise(err, "otlp-endpoint is a URL such as http://127.0.0.1:4318/v1/traces")
+		return nil, nil, advise(err, "otlp-endpoint is a URL such as http://127.0.0.1:4318")
 	}
-	p := sdktrace.NewTracerProvider(
-		sdktrace.WithBatcher(exporter),
-		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(s.TraceRatio))),
-		sdktrace.WithResource(resource.NewSchemaless(attribute.String("service.name", "demarc"), attribute.String("service.version", version))),
-	)
-	return p, func(ctx context.Context) { _ = p.Shutdown(ctx) }, nil
+	return p, shutdown, nil
 }

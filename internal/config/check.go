@@ -91,7 +91,7 @@ func (s *Settings) checkRanges() error {
 		{"db-group", float64(s.GroupWrite), 1, 10_000},
 		{"cache-mb", float64(s.CacheMB), 0, 1 << 20},
 		{"max-requests", float64(s.MaxRequests), 0, 1e6},
-		{"trace-ratio", s.TraceRatio, 0, 1},
+		{"trace-ratio", s.TraceRatio, 0.000001, 1},
 		{"demo-customers", float64(s.DemoCustomers), 1, 100_000},
 		{"job-lease", s.JobLease.Seconds(), 1, 86_400},
 		{"job-poll", s.JobPoll.Seconds(), 0.01, 3_600},

@@ -46,5 +46,5 @@ type Settings struct {
 	LogLevel     string  `name:"log-level" env:"DEMARC_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" group:"Telemetry" help:"Least severe thing that is logged: debug, info, warn or error."`
 	LogFormat    string  `name:"log-format" env:"DEMARC_LOG_FORMAT" default:"auto" enum:"auto,text,json" group:"Telemetry" help:"text for people, json for machines; auto is text on a terminal."`
 	OTLPEndpoint string  `name:"otlp-endpoint" env:"DEMARC_OTLP_ENDPOINT" placeholder:"URL" group:"Telemetry" help:"OpenTelemetry collector (OTLP over HTTP) that traces are sent to; empty sends none."`
-	TraceRatio   float64 `name:"trace-ratio" env:"DEMARC_TRACE_RATIO" default:"1" group:"Telemetry" help:"Share of requests that are traced, 0 to 1, where the caller does not decide."`
+	TraceRatio   float64 `name:"trace-ratio" env:"DEMARC_TRACE_RATIO" default:"1" group:"Telemetry" help:"Share of requests that are traced, above 0 to 1, where the caller does not decide."`
 }

@@ -76,7 +76,7 @@ func TestWrongSettingsAreRefusedAndSayWhatWouldBeRight(t *testing.T) {
 		{"short pepper", []string{"DEMARC_SECRET=secret"}, "", "at least 32 bytes"},
 		{"service provider", []string{"DEMARC_SERVICE_PROVIDER=01:Happy"}, "", "is not NUMBER:NAME"},
 		{"service provider twice", []string{"DEMARC_SERVICE_PROVIDER=1:A,1:B"}, "", "each number once"},
-		{"range", []string{"DEMARC_TRACE_RATIO=2"}, "", "lies outside 0 to 1"},
+		{"range", []string{"DEMARC_TRACE_RATIO=2"}, "", "lies outside 1e-06 to 1"},
 		{"callback block", []string{"DEMARC_WEBHOOK_ALLOW=10.0.0.1"}, "", "not a block of addresses"},
 		{"public url", []string{"DEMARC_PUBLIC_URL=api.example.com"}, "", "is not a URL such as"},
 		{"named file missing", []string{"DEMARC_CONFIG=/nowhere.yaml"}, "", "cannot be read"},
