@@ -47,7 +47,7 @@ func play(t *testing.T, server scenario.Server, all []scenario.Scenario, traits 
 }
 
 // serve starts a development server with demonstration data that ends with the test.
-func serve(t *testing.T, url string) scenario.Server {
+func serve(t *testing.T, url string, change ...func(*config.Settings)) scenario.Server {
 	t.Helper()
 	s, err := config.Default()
 	if err != nil {
@@ -55,6 +55,9 @@ func serve(t *testing.T, url string) scenario.Server {
 	}
 	s.Dev, s.Demo, s.DemoCustomers = true, true, 20
 	s.Listen, s.DB, s.Data, s.AccessLog = "127.0.0.1:0", url, t.TempDir(), "none"
+	for _, c := range change {
+		c(s)
+	}
 	a := app.New(s, app.Options{Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})), Version: "test"})
 	if err := a.Start(t.Context()); err != nil {
 		t.Fatal(err)
