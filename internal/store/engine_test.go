@@ -175,10 +175,16 @@ func TestEachJobIsClaimedOnce(t *testing.T) {
 					if n == 60 || err != nil {
 						return
 					}
+					if len(jobs) == 0 { // fewer than asked for means that no more are due
+						return
+					}
 				}
 			})
 		}
 		wg.Wait()
+		if len(seen) != 60 {
+			t.Errorf("%d of 60 were claimed", len(seen))
+		}
 		for i, n := range seen {
 			if n != 1 {
 				t.Errorf("%s was claimed %d times", i, n)

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -107,22 +109,43 @@ func promised(j job.Job, now time.Time, sc scope.Scope, call Call) job.Job {
 }
 
 // ClaimJobs leases up to n jobs whose time has come, of any service provider, for the given time. The
-// worker alone calls it.
+// worker alone calls it. Fewer than n means that no more are due, save those that other workers are just
+// taking.
 func (s *Store) ClaimJobs(ctx context.Context, n int, lease time.Duration) ([]job.Job, error) {
 	now := s.Now(ctx)
-	due, err := s.dueJobs(ctx, now, n)
-	if err != nil || len(due) == 0 {
-		return nil, err
+	var claimed []job.Job
+	for len(claimed) < n {
+		// More than are wanted, so that workers that read at the same time find different ones.
+		limit := 2 * n
+		due, err := s.dueJobs(ctx, now, limit)
+		if err != nil || len(due) == 0 {
+			return claimed, err
+		}
+		more, err := s.lease(ctx, due, n-len(claimed), now, lease)
+		if err != nil {
+			return claimed, err // what was leased in this round waits for its lease to end
+		}
+		claimed = append(claimed, more...)
+		if len(due) < limit {
+			break
+		}
 	}
-	// Workers that read the same candidates should not all begin with the same one.
-	for i := len(due) - 1; i > 0; i-- {
+	return claimed, nil
+}
+
+// lease takes up to n of the candidates, the longest due first; on PostgreSQL from any of them, so that
+// workers do not all begin with the same one.
+func (s *Store) lease(ctx context.Context, due []jobRow, n int, now time.Time, lease time.Duration) (claimed []job.Job, err error) {
+	for i := len(due) - 1; i > 0 && s.Engine() == "postgres"; i-- {
 		k := draw(int64(i + 1))
 		due[i], due[k] = due[k], due[i]
 	}
-	var claimed []job.Job
 	err = s.singly(ctx, func(c conn) error {
 		claimed = claimed[:0]
 		for _, d := range due {
+			if len(claimed) == n {
+				return nil
+			}
 			j, ok, err := claimJob(ctx, c, d, now, lease)
 			if err != nil {
 				return err
@@ -132,6 +155,9 @@ func (s *Store) ClaimJobs(ctx context.Context, n int, lease time.Duration) ([]jo
 			}
 		}
 		return nil
+	})
+	slices.SortFunc(claimed, func(a, b job.Job) int {
+		return cmp.Or(a.RunAt.Compare(b.RunAt), strings.Compare(string(a.ID), string(b.ID)))
 	})
 	return claimed, dbFault(err)
 }
