@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -25,7 +26,7 @@ import (
 // server is the PostgreSQL of a test binary: the one that DEMARC_TEST_POSTGRES names, or one of its own.
 type server struct {
 	url string
-	// template is a migrated database that each test gets a copy of.
+	// template is a migrated database that each test gets a copy of; empty: there is none.
 	template string
 	// own says that the server was started for this test binary.
 	own  bool
@@ -119,7 +120,7 @@ func (s *server) take() (string, error) {
 	}
 	s.serial++
 	name := fmt.Sprintf("demarc_test_%d_%d", os.Getpid(), s.serial)
-	return name, s.admin(s.url, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s", name, s.template))
+	return name, s.create(name, s.template)
 }
 
 func (s *server) database(name string) string {
@@ -151,22 +152,28 @@ func start() (*server, error) {
 			return nil, err
 		}
 	}
-	s.template = fmt.Sprintf("demarc_template_%d", os.Getpid())
-	if err := s.admin(s.url, "DROP DATABASE IF EXISTS "+s.template); err != nil {
-		return nil, err
+	if !s.own {
+		return s, nil // nothing may be left on a server that stays, so it has no template
 	}
-	if err := s.admin(s.url, "CREATE DATABASE "+s.template+" TEMPLATE template0 ENCODING 'UTF8'"); err != nil {
-		return nil, err
+	s.template = "demarc_template"
+	return s, s.create(s.template, "")
+}
+
+// create makes a migrated database, as a copy of another where there is one.
+func (s *server) create(name, from string) error {
+	if from != "" {
+		return s.admin(s.url, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s", name, from))
+	}
+	if err := s.admin(s.url, "CREATE DATABASE "+name+" TEMPLATE template0 ENCODING 'UTF8'"); err != nil {
+		return err
 	}
 	ctx := context.Background()
-	st, err := store.Open(ctx, s.database(s.template), store.Options{Readers: 1, Logger: slog.New(slog.DiscardHandler)})
+	st, err := store.Open(ctx, s.database(name), store.Options{Readers: 1, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if _, err := st.Migrate(ctx, false); err != nil {
-		return nil, err
-	}
-	return s, st.Close()
+	_, err = st.Migrate(ctx, false)
+	return errors.Join(err, st.Close())
 }
 
 // cluster makes a PostgreSQL of its own in a temporary directory. It ends with this process, however that
