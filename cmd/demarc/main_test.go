@@ -10,6 +10,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/demarc-bss/demarc/internal/auth"
+	"github.com/demarc-bss/demarc/internal/kernel/id"
+	"github.com/demarc-bss/demarc/internal/kernel/job"
+	"github.com/demarc-bss/demarc/internal/kernel/scope"
+	"github.com/demarc-bss/demarc/internal/store"
 )
 
 // demarc runs the command line and gives its exit code and what it printed.
@@ -151,4 +157,62 @@ func (w *waiting) Write(p []byte) (int, error) {
 		close(w.seen)
 	}
 	return n, err
+}
+
+func TestPlansNumbersAndSIMsAreLoaded(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	plans := filepath.Join(t.TempDir(), "plans.yaml")
+	text := "currency: CHF\ntaxRate: 8.1\nplans:\n  - {key: a, name: A, paidType: prepaid, price: 10, openingBalance: 20}\n"
+	if err := os.WriteFile(plans, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, 0, ``, ``, nil, "migrate", "--data", data)
+	expect(t, 0, `1 of 1 offerings`, ``, nil, "seed", "--data", data, "--spid", "3", "--plans", plans)
+	expect(t, 0, `0 of 1 offerings`, ``, nil, "seed", "--data", data, "--spid", "3", "--plans", plans)
+	expect(t, 0, `5 numbers were added[\s\S]*4 SIMs were added`, ``, nil, "seed", "--data", data, "--spid", "3", "--numbers", "41790000000+5", "--sims", "41001/22801/1+4")
+	expect(t, 1, ``, `is not FIRST\+COUNT`, nil, "seed", "--data", data, "--numbers", "41790000000")
+	if err := os.WriteFile(plans, []byte(text+"  - {key: a, name: B}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, 1, ``, `line 5`, nil, "seed", "--data", data, "--plans", plans)
+}
+
+// deadJob leaves a dead job in the database of a data folder.
+func deadJob(t *testing.T, data string) id.ID {
+	t.Helper()
+	s, err := store.Open(t.Context(), "sqlite:"+filepath.Join(data, "demarc.db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	var i id.ID
+	ctx := scope.With(t.Context(), auth.System(1, scope.Actor{}))
+	err = s.Write(ctx, func(ctx context.Context) (err error) {
+		i, err = s.Enqueue(ctx, 0, job.Job{Kind: "order.step"})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	leased, err := s.ClaimJobs(ctx, 1, time.Minute)
+	if err != nil || len(leased) != 1 {
+		t.Fatalf("%d jobs leased, %v", len(leased), err)
+	}
+	if err := s.FailJob(ctx, leased[0], time.Time{}, "the gateway is gone"); err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+func TestDeadJobsAreListedRetriedAndCancelled(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	expect(t, 0, ``, ``, nil, "migrate", "--data", data)
+	i := string(deadJob(t, data))
+	expect(t, 0, i+` +1 +order\.step +dead +1 .*"the gateway is gone"`, ``, nil, "jobs", "list", "--data", data, "--state", "dead")
+	expect(t, 0, `note +jobs +service provider 1 has 1 dead jobs[\s\S]*demarc jobs list`, ``, nil, "doctor", "--data", data)
+	expect(t, 1, ``, `state does not allow`, nil, "jobs", "cancel", i, "--data", data)
+	expect(t, 0, `1 jobs are ready again`, ``, nil, "jobs", "retry", "--dead", "--data", data)
+	expect(t, 0, i+` .* ready `, ``, nil, "jobs", "list", "--data", data)
+	expect(t, 0, `1 jobs are cancelled`, ``, nil, "jobs", "cancel", i, "--data", data)
+	expect(t, 1, ``, `name the jobs`, nil, "jobs", "retry", "--data", data)
 }

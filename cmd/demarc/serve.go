@@ -19,6 +19,9 @@ func (serveCommand) Run(c *invocation) error {
 	for _, w := range c.settings.Warnings {
 		log.Warn(w)
 	}
+	if !c.settings.Dev && len(c.settings.Issuer) == 0 {
+		log.Warn("no issuer is configured: only API keys come in; see docs/identity.md")
+	}
 	a := app.New(&c.settings.Settings, app.Options{Logger: log, Version: versionText()})
 	if err := a.Start(c.ctx); err != nil {
 		return err
