@@ -109,7 +109,26 @@ func (p *Principal) Scope(spidHeader string, perms ...Permission) (scope.Scope, 
 			return scope.Scope{}, forbidden()
 		}
 	}
-	return scope.Grant(spid, p.actor, p.claims), nil
+	claims := p.claims
+	if len(p.spids) > 1 {
+		claims.SPIDs = p.open(spidHeader != "", spid, perms)
+	}
+	return scope.Grant(spid, p.actor, claims), nil
+}
+
+// open are the service providers at which all of perms hold: the chosen one or, when none was chosen, every
+// one, the default first.
+func (p *Principal) open(chosen bool, spid int, perms []Permission) []int {
+	if chosen {
+		return []int{spid}
+	}
+	out := make([]int, 0, len(p.spids))
+	for _, s := range p.spids {
+		if !slices.ContainsFunc(perms, func(perm Permission) bool { return !p.Allowed(s.ID, perm) }) {
+			out = append(out, s.ID)
+		}
+	}
+	return out
 }
 
 func forbidden() error {

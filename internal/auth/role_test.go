@@ -282,3 +282,26 @@ func TestClaims(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 }
+
+func TestAScopeIsOpenWhereThePermissionHolds(t *testing.T) {
+	f := newFixture(t)
+	get := auth.Permission{Entity: "serviceProvider", Verb: auth.Get}
+	patch := auth.Permission{Entity: "serviceProvider", Verb: auth.Patch}
+	p := f.accept(f.token(object{
+		"availableSpids": []string{"2:SadPhone", "1:HappyPhone", "3:Other"},
+		"realm_access":   object{"roles": []string{"1:serviceProvider:get", "2:*:*", "4:*:*"}},
+	}))
+	for _, c := range []struct {
+		name, spid string
+		perm       auth.Permission
+		want       []int
+	}{
+		{"none chosen: wherever it holds, the default first", "", get, []int{2, 1}},
+		{"none chosen, another permission", "", patch, []int{2}},
+		{"one chosen", "1", get, []int{1}},
+	} {
+		if s, err := p.Scope(c.spid, c.perm); err != nil || !slices.Equal(s.Open(), c.want) {
+			t.Errorf("%s: open at %v (%v), want %v", c.name, s.Open(), err, c.want)
+		}
+	}
+}

@@ -6,6 +6,7 @@ package scope
 
 import (
 	"context"
+	"slices"
 
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 )
@@ -33,12 +34,31 @@ type Claims struct {
 	ManageMonthlySpendLimit bool
 	// ManageCreditLimit lets the actor change credit limits (`allowCsrToManageCreditLimit`).
 	ManageCreditLimit bool
-	// SPIDs are all service providers the actor may choose from, the first being the default.
+	// SPIDs are the service providers at which the actor may do what it asks now: the one it chose or, when it
+	// chose none, all of them, the default first.
 	SPIDs []int
 }
 
 // Grant makes a scope. Only package auth may call it.
 func Grant(spid int, a Actor, c Claims) Scope { return Scope{spid: spid, actor: a, claims: c} }
+
+// Open are the service providers at which the actor may do what it asks now, the scope's own included.
+func (s Scope) Open() []int {
+	if len(s.claims.SPIDs) == 0 && s.spid > 0 {
+		return []int{s.spid}
+	}
+	return slices.Clone(s.claims.SPIDs)
+}
+
+// At is the same actor's scope at another of the service providers that are open to it; ok is false for any
+// other.
+func (s Scope) At(spid int) (at Scope, ok bool) {
+	if !slices.Contains(s.Open(), spid) {
+		return Scope{}, false
+	}
+	s.spid = spid
+	return s, true
+}
 
 // SPID is the service provider, a positive integer; 0 is no access.
 func (s Scope) SPID() int { return s.spid }

@@ -27,3 +27,20 @@ func TestAScopeTravels(t *testing.T) {
 		t.Errorf("got %+v (%v)", got, err)
 	}
 }
+
+func TestAScopeMovesOnlyToWhatIsOpen(t *testing.T) {
+	s := scope.Grant(2, scope.Actor{Subject: "u"}, scope.Claims{SPIDs: []int{2, 5}})
+	if at, ok := s.At(5); !ok || at.SPID() != 5 || at.Actor() != s.Actor() {
+		t.Errorf("at 5: %+v %v", at, ok)
+	}
+	if at, ok := s.At(3); ok || at.SPID() != 0 {
+		t.Errorf("at 3: %+v %v", at, ok)
+	}
+	job := scope.Grant(4, scope.Actor{Subject: "system"}, scope.Claims{})
+	if at, ok := job.At(4); !ok || at.SPID() != 4 {
+		t.Errorf("a scope is not open to itself: %+v %v", at, ok)
+	}
+	if _, ok := (scope.Scope{}).At(0); ok {
+		t.Error("no scope is open to nobody")
+	}
+}
