@@ -20,9 +20,12 @@ type tx struct {
 	now   time.Time
 	write bool
 	dry   bool
-	// level counts the open Writes that may fail on their own, marked those whose savepoint is set: it is
-	// set by the first change, so a Write that changes nothing costs nothing.
+	// level counts the open Writes that may fail on their own, marked those that a savepoint stands before. It
+	// is set by the first change, so a Write that changes nothing costs nothing; Writes that begin their
+	// changes with one and the same share its savepoint, which is the outermost one's.
 	level, marked int
+	// shares says of a marked level that the savepoint of the level below stands before it too.
+	shares [33]bool
 	// tallies are changes of collection counts, written before the commit so that rows many writers share
 	// are held for as short as can be.
 	tallies []tallyChange
@@ -92,11 +95,17 @@ func (t *tx) returning(ctx context.Context, sql string, args []any, dest ...any)
 }
 
 func (t *tx) mark(ctx context.Context) error {
+	if t.marked == t.level {
+		return nil
+	}
+	if err := t.c.later(ctx, savepoints[t.marked+1].set); err != nil {
+		return err
+	}
+	t.marked++
+	t.shares[t.marked] = false
 	for t.marked < t.level {
-		if err := t.c.later(ctx, savepoints[t.marked+1].set); err != nil {
-			return err
-		}
 		t.marked++
+		t.shares[t.marked] = true
 	}
 	return nil
 }
@@ -139,13 +148,19 @@ func (t *tx) settle(ctx context.Context, undo bool, tallies int) error {
 		return nil
 	}
 	ctx = context.WithoutCancel(ctx)
-	point := &savepoints[t.level+1]
+	at := t.level + 1
+	for t.shares[at] {
+		at--
+	}
 	if undo {
-		if _, err := t.c.exec(ctx, point.back); err != nil {
+		if _, err := t.c.exec(ctx, savepoints[at].back); err != nil {
 			return err
 		}
 	}
-	return t.c.later(ctx, point.release)
+	if at != t.level+1 {
+		return nil // the outermost of those that share it lets go of it
+	}
+	return t.c.later(ctx, savepoints[at].release)
 }
 
 const sqlTally = `INSERT INTO tally (home, spid, collection, n) VALUES ($1, $2, $3, $4)

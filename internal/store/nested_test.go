@@ -1,0 +1,105 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/go-json-experiment/json"
+	"pgregory.net/rapid"
+
+	"github.com/demarc-bss/demarc/internal/store"
+)
+
+// nest is a Write: names to add and Writes to join, in their order, and whether it fails in the end.
+type nest struct {
+	parts []part
+	fails bool
+}
+
+type part struct {
+	name  string
+	inner *nest
+}
+
+func drawNest(t *rapid.T, depth int, names *int) *nest {
+	n := &nest{fails: rapid.Bool().Draw(t, "fails")}
+	for range rapid.IntRange(0, 3).Draw(t, "parts") {
+		if depth < 4 && rapid.Bool().Draw(t, "joins") {
+			n.parts = append(n.parts, part{inner: drawNest(t, depth+1, names)})
+			continue
+		}
+		*names++
+		n.parts = append(n.parts, part{name: fmt.Sprintf("n%03d", *names)})
+	}
+	return n
+}
+
+// kept is what the Write must leave: nothing when it fails, else its own and what its parts leave.
+func (n *nest) kept() (out []string) {
+	if n.fails {
+		return nil
+	}
+	for _, p := range n.parts {
+		if p.inner != nil {
+			out = append(out, p.inner.kept()...)
+		} else {
+			out = append(out, p.name)
+		}
+	}
+	return out
+}
+
+// run carries the Write out; it handles the failures of those it joins.
+func (n *nest) run(ctx context.Context, h *house) error {
+	return h.s.Write(ctx, func(ctx context.Context) error {
+		for _, p := range n.parts {
+			if p.inner != nil {
+				_ = p.inner.run(ctx, h) // handled: its changes alone are undone
+				continue
+			}
+			if err := h.add(ctx, p.name); err != nil {
+				return err
+			}
+		}
+		if n.fails {
+			return errWanted
+		}
+		return nil
+	})
+}
+
+func TestWritesInWritesKeepWhatDidNotFail(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		var want []string
+		names := 0
+		rapid.Check(t, func(rt *rapid.T) {
+			n := drawNest(rt, 0, &names)
+			err := n.run(h.ctx, h)
+			if (err != nil) != n.fails {
+				rt.Fatalf("ended with %v", err)
+			}
+			want = append(want, n.kept()...)
+			slices.Sort(want)
+			page, err := h.customers.Docs(h.ctx, store.Query{})
+			if err != nil {
+				rt.Fatal(err)
+			}
+			var got []string
+			for _, d := range page.Items {
+				var v struct {
+					Name string `json:"name"`
+				}
+				if err := json.Unmarshal(d.Body, &v); err != nil {
+					rt.Fatal(err)
+				}
+				got = append(got, v.Name)
+			}
+			slices.Sort(got)
+			if !slices.Equal(got, want) {
+				rt.Fatalf("%d are kept, want %d", len(got), len(want))
+			}
+		})
+	})
+}
