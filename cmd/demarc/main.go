@@ -124,7 +124,8 @@ func given(kctx *kong.Context) (names []string) {
 func complain(w io.Writer, err error) {
 	text := err.Error()
 	var f *fault.Error
-	if errors.As(err, &f) && f.Kind != fault.Internal {
+	// Whoever runs a command may see the cause of a failure, as the log does.
+	if errors.As(err, &f) && f.Kind != fault.Internal && f.Kind != fault.Unavailable {
 		text = f.Message
 		if f.Attribute != "" {
 			text = f.Attribute + ": " + text

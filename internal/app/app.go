@@ -206,7 +206,9 @@ func (a *App) prepareServer(context.Context) error {
 	}
 	a.server = &http.Server{
 		Handler: handler, ErrorLog: slog.NewLogLogger(a.o.Logger.Handler(), slog.LevelDebug),
-		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		// A client that sends or reads a byte now and then must not hold a connection for ever.
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
 	a.worker = worker.New(a.Store, worker.Options{
 		Scope: auth.System, Clock: a.o.Clock, Logger: a.o.Logger, Metrics: a.metrics,

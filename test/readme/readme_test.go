@@ -130,6 +130,17 @@ func TestDocumentsNameOnlyWhatThereIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	parts, err := filepath.Glob(filepath.Join(root, "test", "*", "*.mk"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range parts {
+		text, err := os.ReadFile(part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		makefile = append(append(makefile, '\n'), text...)
+	}
 	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
 	if err != nil {
 		t.Fatal(err)
