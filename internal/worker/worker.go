@@ -132,9 +132,12 @@ func (w *Worker) Start() { go w.loop() }
 // back, their attempt not counted; Stop then still waits until their handlers return.
 func (w *Worker) Stop(ctx context.Context) {
 	close(w.stop)
-	<-w.stopped
 	done := make(chan struct{})
-	go func() { w.running.Wait(); close(done) }()
+	go func() {
+		<-w.stopped
+		w.running.Wait()
+		close(done)
+	}()
 	select {
 	case <-done:
 	case <-ctx.Done():

@@ -332,6 +332,29 @@ func TestAStopWithoutPatienceHandsJobsBack(t *testing.T) {
 	})
 }
 
+// deaf is a store that does not answer until it is told to give up.
+type deaf struct {
+	*store.Store
+	asked chan struct{}
+}
+
+func (d *deaf) ClaimJobs(ctx context.Context, _ int, _ time.Duration) ([]job.Job, error) {
+	close(d.asked)
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestAStopDoesNotWaitForADatabaseThatIsGone(t *testing.T) {
+	d := &deaf{asked: make(chan struct{})}
+	h := &house{t, nil, clock.NewVirtual(start)}
+	w := h.workerOn(d, worker.Options{})
+	w.Start()
+	<-d.asked
+	ctx, cancel := context.WithCancel(h.Context())
+	cancel()
+	w.Stop(ctx)
+}
+
 // A worker that is killed says nothing: its lease runs out, and another goes on.
 func TestTheJobsOfAKilledWorkerRunElsewhereWhenTheLeaseEnds(t *testing.T) {
 	onEach(t, func(h *house) {
