@@ -70,6 +70,10 @@ type Operation struct {
 	// Writes says that the operation changes something: it runs in a transaction and takes
 	// ?dryRun=true, X-Reason and, unless it is Public, Idempotency-Key.
 	Writes bool
+	// Reveals says that the answer of an operation that Writes shows a secret, now and never again. So it is
+	// not kept: a request that is repeated under its Idempotency-Key is not carried out again, but refused
+	// (CodeNotKept) with the Location of what the first one made.
+	Reveals bool
 
 	Params []Param
 	// StrictQuery refuses query parameters that are not declared; otherwise they are ignored.
@@ -89,6 +93,9 @@ type Operation struct {
 	BodyLimit int64
 	Timeout   time.Duration
 
+	// Before runs once a request between Prepare and the Call, outside any transaction, for what the Call needs
+	// of others; the Call gets the context that it gives. Nil is nothing to do. A Raw operation has none.
+	Before func(ctx context.Context, r *Request) (context.Context, error)
 	// Prepare reads the request and gives the work to do. Exactly one of Prepare and Raw is set; Handle sets
 	// Prepare for typed operations.
 	Prepare func(r *Request) (Call, error)

@@ -26,6 +26,9 @@ const (
 	CodeBusy fault.Code = "busy"
 	// CodeTimeout is an operation that did not finish in its time (503).
 	CodeTimeout fault.Code = "timeout"
+	// CodeNotKept is a request that comes again under its Idempotency-Key when the first answer held a secret
+	// (409).
+	CodeNotKept fault.Code = "answerNotKept"
 )
 
 // StatusOf is the HTTP status of a fault (RFC 9110): by its code for the faults that the operation table

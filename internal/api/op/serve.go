@@ -77,6 +77,11 @@ func (e *endpoint) call(x *exchange, r *http.Request) error {
 		ctx = scope.With(ctx, x.scope)
 	}
 	ctx = store.WithCall(ctx, about)
+	if e.Before != nil {
+		if ctx, err = e.Before(ctx, req); err != nil {
+			return err
+		}
+	}
 	var answer *Response
 	switch {
 	case !e.Writes:
@@ -215,15 +220,21 @@ func reason(header string) (string, error) {
 
 // once does the work at most once for the caller's key.
 func (e *endpoint) once(ctx context.Context, x *exchange, key string, r *http.Request, req *Request, work Call) error {
+	var given *Response
 	a, replayed, err := e.server.options.Store.Once(ctx, e.key(x, key, r, req), func(ctx context.Context) (store.Answer, error) {
 		resp, err := work(ctx)
 		if err != nil {
 			return store.Answer{}, err
 		}
+		given = resp
 		return e.kept(resp), nil
 	})
 	if err != nil {
 		return err
+	}
+	if e.Reveals && !replayed {
+		x.respond(e, given)
+		return nil
 	}
 	if replayed {
 		x.Header().Set("Idempotency-Replayed", "true")
@@ -232,6 +243,9 @@ func (e *endpoint) once(ctx context.Context, x *exchange, key string, r *http.Re
 		if name != "Content-Type" {
 			x.Header().Set(name, value)
 		}
+	}
+	if e.Reveals {
+		return fault.Conflictf(CodeNotKept, "the request was carried out before; its answer held a secret and is not shown again")
 	}
 	x.answer(a.Status, a.Header["Content-Type"], a.Body)
 	return nil
@@ -262,6 +276,13 @@ func (e *endpoint) kept(resp *Response) store.Answer {
 	a := store.Answer{Status: resp.Status, Body: resp.Body}
 	if a.Status == 0 {
 		a.Status = e.Status
+	}
+	if e.Reveals {
+		if made := resp.Header.Get("Location"); made != "" {
+			a.Header = map[string]string{"Location": made}
+		}
+		a.Body = nil
+		return a
 	}
 	if len(resp.Header) > 0 || len(resp.Body) > 0 {
 		a.Header = make(map[string]string, len(resp.Header)+1)

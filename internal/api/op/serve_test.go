@@ -194,6 +194,61 @@ func TestIdempotencyKeyMakesARequestHappenOnce(t *testing.T) {
 	h.refused(h.send("POST", "/api/customer", `{"name":"b"}`, "Idempotency-Key: a\tb"), 400)
 }
 
+func TestAnAnswerWithASecretIsNotKept(t *testing.T) {
+	reveal := create(desk())
+	reveal.Reveals = true
+	h := serve(t, reveal)
+	one := h.send("POST", "/api/customer", `{"name":"secret"}`, "Idempotency-Key: k")
+	h.answered(one, 201, `{"name":"secret"}`)
+	for _, kept := range h.ledger.answers {
+		if len(kept.Body) > 0 || kept.Status != 201 {
+			t.Errorf("kept %d %s", kept.Status, kept.Body)
+		}
+	}
+	two := h.send("POST", "/api/customer", `{"name":"secret"}`, "Idempotency-Key: k")
+	if p := h.refused(two, 409); p.Code != string(op.CodeNotKept) {
+		t.Errorf("refused with %+v", p)
+	}
+	if h.ledger.writes != 1 || two.Header().Get("Location") != one.Header().Get("Location") || two.Header().Get("Idempotency-Replayed") != "true" {
+		t.Errorf("%d written, %v", h.ledger.writes, two.Header())
+	}
+	h.answered(h.send("POST", "/api/customer", `{"name":"secret"}`), 201, `{"name":"secret"}`)
+}
+
+type beforeKey struct{}
+
+func TestBeforeRunsOnceOutsideTheTransaction(t *testing.T) {
+	type in struct {
+		Request *op.Request
+		Name    string `query:"name" enum:"a"`
+	}
+	type out struct{ Body string }
+	runs := 0
+	o := op.Handle(op.Operation{
+		ID: "customer.touch", Facade: desk(), Method: "POST", Path: "/api/touch", Summary: "Touch", Writes: true,
+		Permission: []auth.Permission{{Entity: "customer", Verb: auth.Post}},
+		Before: func(ctx context.Context, r *op.Request) (context.Context, error) {
+			if runs++; ctx.Value(inWrite{}) != nil {
+				t.Error("it runs in the transaction")
+			}
+			if r.Header.Get("X-Refuse") != "" {
+				return nil, fault.New(fault.Forbidden, fault.CodeForbidden, "refused")
+			}
+			return context.WithValue(ctx, beforeKey{}, "seen"), nil
+		},
+	}, func(ctx context.Context, in *in) (*out, error) {
+		text, _ := ctx.Value(beforeKey{}).(string)
+		return &out{Body: text}, nil
+	})
+	h := serve(t, o)
+	h.answered(h.send("POST", "/api/touch", ""), 200, `"seen"`)
+	h.refused(h.send("POST", "/api/touch", "", "X-Refuse: yes"), 403)
+	h.refused(h.send("POST", "/api/touch?name=b", ""), 400)
+	if runs != 2 || h.ledger.writes != 1 {
+		t.Errorf("it ran %d times, %d written", runs, h.ledger.writes)
+	}
+}
+
 func TestCallersWithoutCredentialShareNoAnswers(t *testing.T) {
 	open := create(desk())
 	open.Public, open.Permission = true, nil

@@ -139,6 +139,8 @@ func checkShape(o *Operation) error {
 	wrong(ways != 1, "it needs exactly one of Prepare and Raw")
 	wrong(o.Writes && o.Raw != nil, "a raw operation must not write")
 	wrong(o.Writes && o.Method == http.MethodGet, "GET must not write")
+	wrong(o.Reveals && !o.Writes, "only an operation that writes reveals a secret")
+	wrong(o.Before != nil && o.Raw != nil, "a raw operation does all of its work itself")
 	wrong(o.Summary == "", "it has no summary")
 	wrong(o.Status != 0 && (o.Status < 200 || o.Status > 399), "%d is no status of success", o.Status)
 	wrong(o.BodyLimit < 0 || o.Timeout < 0, "its limits are negative")
@@ -158,6 +160,9 @@ func defaults(o *Operation) {
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
 	}
+	if o.Reveals {
+		o.Description = strings.TrimSpace(o.Description + "\n\n" + revealsNote)
+	}
 	for _, b := range []**Body{&o.Request, &o.Response} {
 		if *b != nil && len((*b).ContentTypes) == 0 {
 			c := **b
@@ -166,6 +171,10 @@ func defaults(o *Operation) {
 		}
 	}
 }
+
+// revealsNote says on the reference page what is different where a secret is shown.
+const revealsNote = "The secret is shown in this answer and never again. The answer is not kept either: repeated under its Idempotency-Key, " +
+	"the request is not carried out a second time but answered with 409 and the Location of what the first one made."
 
 // wildcards are the names in braces of a pattern, in their order.
 func wildcards(pattern string) (names []string) {

@@ -51,6 +51,7 @@ func TestDeclarationsThatAreRefused(t *testing.T) {
 		"status 204 has no body":      func(o *op.Operation) { o.Status, o.Response = 204, &op.Body{Schema: &huma.Schema{}} },
 		"GET takes no body":           func(o *op.Operation) { o.Request = &op.Body{Schema: &huma.Schema{}} },
 		"GET must not write":          func(o *op.Operation) { o.Writes = true },
+		"writes reveals a secret":     func(o *op.Operation) { o.Reveals = true },
 		"ends in a slash":             func(o *op.Operation) { o.Path += "/" },
 		"does not begin with a slash": func(o *op.Operation) { o.Path = "thing/{id}" },
 		"has other wildcards":         func(o *op.Operation) { o.Aliases = []string{"/other/{name}"} },

@@ -82,11 +82,15 @@ func newServer(t *testing.T) *server {
 	return &server{t, h, d, hubs, s}
 }
 
-// do sends a request and fails the test unless it is answered with the status. The answer is decoded.
-func (s *server) do(method, path, body string, status int) any {
+// do sends a request, with a header if one is given, and fails the test unless it is answered with the
+// status. The answer is decoded.
+func (s *server) do(method, path, body string, status int, header ...string) any {
 	s.t.Helper()
 	r := httptest.NewRequest(method, "http://demarc.test"+path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
+	if len(header) == 2 {
+		r.Header.Set(header[0], header[1])
+	}
 	w := httptest.NewRecorder()
 	s.handler.ServeHTTP(w, r)
 	if w.Code != status {
@@ -177,6 +181,10 @@ func TestSubscribingToAnAPI(t *testing.T) {
 	if again := s.do("GET", customers+"/hub/"+id, "", 200).(map[string]any); again["secret"] != nil {
 		t.Error("the secret is shown again")
 	}
+	keyed := `{"callback":"` + listener.URL + `/again"}`
+	twice := s.do("POST", customers+"/hub", keyed, 201, "Idempotency-Key", "k1").(map[string]any)
+	s.do("POST", customers+"/hub", keyed, 409, "Idempotency-Key", "k1") // its secret is not kept to be shown again
+	s.do("DELETE", customers+"/hub/"+twice["id"].(string), "", 204)
 	if n := len(s.do("GET", customers+"/hub", "", 200).([]any)); n != 1 {
 		t.Errorf("%d subscriptions", n)
 	}

@@ -29,6 +29,7 @@ func (e *engine) create() op.Operation {
 	o.Status = http.StatusCreated
 	o.Response = &op.Body{SchemaName: e.Shape.Name, Description: "The " + e.noun() + " as created; Location is its href."}
 	o.Errors = append(o.Errors, fault.Conflict)
+	o.Reveals = e.Reveal != nil
 	o.Prepare = e.prepareCreate
 	return o
 }
