@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/demarc-bss/demarc/internal/app"
+	"github.com/demarc-bss/demarc/internal/auth"
 	"github.com/demarc-bss/demarc/internal/auth/realm"
 	"github.com/demarc-bss/demarc/internal/config"
 	"github.com/demarc-bss/demarc/internal/store/storetest"
@@ -208,4 +209,56 @@ func TestEveryOperationIsDeclaredAndTheDocumentsAreServed(t *testing.T) {
 			t.Errorf("%s: status %d, without %s: %.200s", path, status, want, body)
 		}
 	}
+}
+
+// `demarc apikey revoke` is another process than the server, whose cache does not hear of it.
+func TestARevokedKeyDoesNotComeInWhoeverRevokesIt(t *testing.T) {
+	for _, engine := range storetest.Engines {
+		t.Run(engine, func(t *testing.T) {
+			s := settings(t)
+			s.DB = storetest.URL(t, engine)
+			a := start(t, s)
+			defer stop(t, a)
+			command, err := app.OpenCurrent(t.Context(), s, slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = command.Close() }()
+			keys, err := command.APIKeys()
+			if err != nil {
+				t.Fatal(err)
+			}
+			by := auth.Operator("tester", 1)
+			text, key, err := keys.Issue(t.Context(), by, auth.KeySpec{Client: "crm", SPIDs: []int{1}, Roles: []string{"1:customer:get"}, Scopes: []string{auth.ScopeRead}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				if status := withKey(t, a, text); status != 200 {
+					t.Fatalf("status %d for a good key", status)
+				}
+			}
+			if err := keys.Revoke(t.Context(), by, key.ID); err != nil {
+				t.Fatal(err)
+			}
+			if status := withKey(t, a, text); status != 401 {
+				t.Errorf("status %d for a revoked key", status)
+			}
+		})
+	}
+}
+
+func withKey(t *testing.T, a *app.App, key string) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "GET", a.URL()+"/api/customer", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-API-Key", key)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	return res.StatusCode
 }
