@@ -25,10 +25,11 @@ type sqliteDB struct {
 	all     []*sqliteConn
 }
 
-// Page cache in KiB of the writer and of each reader; small, because the read cache holds whole documents.
+// Page cache in KiB of the writer and of each reader, filled as it is used: enough for the inner pages of the
+// indexes of a few million rows, so that a look-up reads no more than its leaves.
 const (
 	writerCacheKiB = 8192
-	readerCacheKiB = 2048
+	readerCacheKiB = 16384
 )
 
 // keptStatements bounds the prepared statements of one connection; filters make new ones without end.
