@@ -185,7 +185,7 @@ func (a *App) identify(context.Context) error {
 			return err
 		}
 	}
-	a.auth, err = authenticator(a.settings, a.idp, a.Keys, derive(secret, keyUse), a.o.Clock)
+	a.auth, err = authenticator(a.settings, a.idp, a.keyring, derive(secret, keyUse), a.o.Clock)
 	return err
 }
 

@@ -38,9 +38,8 @@ type House struct {
 	Subscriptions *subscription.Service
 	Balances      *balance.Service
 	Orders        *order.Service
-	// Keys keeps the API keys.
-	Keys auth.KeyStore
 
+	keyring  *keyring
 	settings *config.Settings
 }
 
@@ -112,7 +111,7 @@ func build(db *store.Store, s *config.Settings) *House {
 		Customers: h.Customers, Accounts: h.Accounts, Catalog: h.Catalog, Inventory: h.Inventory,
 		Subscriptions: h.Subscriptions, Balances: h.Balances,
 	})
-	h.Keys = newKeyring(db)
+	h.keyring = newKeyring(db)
 	return h
 }
 

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/hex"
 	"sync"
 	"time"
 
@@ -22,7 +23,12 @@ const keyringSPID = 1_000_000_000
 // useEvery is how exactly the last use of a key is kept: every record of it is a line of the audit trail.
 const useEvery = time.Hour
 
-// storedKey is an API key as a document. Its name is the key's id, which is what keys are found by.
+// macClaim is the kind of claim that an API key's id is held by: its MAC. It stands there and not in the
+// document, since the audit trail keeps documents whole and shows them to administrators.
+const macClaim = "apiKeyMAC"
+
+// storedKey is an API key as a document, without its MAC. Its name is the key's id, which is what keys are
+// found by.
 type storedKey struct {
 	Name   string      `json:"name"`
 	Status string      `json:"status"`
@@ -73,17 +79,32 @@ func (k *keyring) find(ctx context.Context, keyID string) (v storedKey, d store.
 
 // Get implements auth.KeyStore.
 func (k *keyring) Get(ctx context.Context, keyID string) (auth.APIKey, error) {
-	v, _, err := k.find(k.as(ctx), keyID)
-	return v.Key, err
+	ctx = k.as(ctx)
+	v, _, err := k.find(ctx, keyID)
+	if err != nil {
+		return auth.APIKey{}, err
+	}
+	held, err := k.store.Claimant(ctx, macClaim, keyID)
+	if err != nil {
+		return auth.APIKey{}, err
+	}
+	if v.Key.MAC, err = hex.DecodeString(string(held)); err != nil {
+		return auth.APIKey{}, fault.Internalf(err, "a stored API key cannot be read")
+	}
+	return v.Key, nil
 }
 
 // Put implements auth.KeyStore.
 func (k *keyring) Put(ctx context.Context, key auth.APIKey) error {
 	v := storedKey{Name: key.ID, Status: "active", Key: key}
+	v.Key.MAC = nil
 	if !key.Revoked.IsZero() {
 		v.Status = "revoked"
 	}
 	return k.store.Write(k.as(ctx), func(ctx context.Context) error {
+		if err := k.store.Claim(ctx, macClaim, key.ID, id.ID(hex.EncodeToString(key.MAC))); err != nil {
+			return err
+		}
 		_, d, err := k.find(ctx, key.ID)
 		switch {
 		case err == nil:
@@ -96,7 +117,7 @@ func (k *keyring) Put(ctx context.Context, key auth.APIKey) error {
 	})
 }
 
-// List implements auth.KeyStore.
+// List implements auth.KeyStore. The keys come without their MACs.
 func (k *keyring) List(ctx context.Context, client string) ([]auth.APIKey, error) {
 	page, err := k.keys.Docs(k.as(ctx), store.Query{NoTotal: true})
 	if err != nil {
@@ -126,7 +147,8 @@ func (k *keyring) Touch(ctx context.Context, keyID string, at time.Time) error {
 	if fresh {
 		return nil
 	}
-	return k.store.Write(k.as(ctx), func(ctx context.Context) error {
+	ctx = store.WithCall(k.as(ctx), store.Call{Operation: "apiKey.use"})
+	return k.store.Write(ctx, func(ctx context.Context) error {
 		v, d, err := k.find(ctx, keyID)
 		if err != nil || at.Sub(v.Key.LastUsed) < useEvery {
 			return err
@@ -135,6 +157,16 @@ func (k *keyring) Touch(ctx context.Context, keyID string, at time.Time) error {
 		_, err = k.keys.Update(ctx, d.ID, d.Version, &v)
 		return err
 	})
+}
+
+// Trail is the audit trail of a key, oldest first. A NotFound fault for one that never was.
+func (k *keyring) Trail(ctx context.Context, keyID string) ([]store.Record, error) {
+	ctx = k.as(ctx)
+	_, d, err := k.find(ctx, keyID)
+	if err != nil {
+		return nil, err
+	}
+	return k.store.Audit(ctx, d.ID)
 }
 
 func decodeKey(d store.Doc) (v storedKey, err error) {
@@ -154,7 +186,7 @@ func (h *House) APIKeys() (*auth.Keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	return auth.NewKeys(h.Keys, derive(secret, keyUse), clock.Real{})
+	return auth.NewKeys(h.keyring, derive(secret, keyUse), clock.Real{})
 }
 
 // keyUse names the use of the server's secret that API keys are stored under.

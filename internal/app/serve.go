@@ -8,6 +8,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/demarc-bss/demarc/internal/api/admin"
 	"github.com/demarc-bss/demarc/internal/api/cm"
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/api/tmf"
@@ -41,8 +42,8 @@ func (a *App) newHub(secret []byte) error {
 	return nil
 }
 
-// handler serves all operations of all façades.
-func (a *App) handler(tracer trace.TracerProvider) (http.Handler, error) {
+// table is all operations of all façades.
+func (a *App) table() (*op.Table, error) {
 	ops := op.System(op.SystemOptions{
 		Title: "demarc", Version: a.o.Version,
 		Description: "The customer side of a telecom operator.",
@@ -59,7 +60,15 @@ func (a *App) handler(tracer trace.TracerProvider) (http.Handler, error) {
 		Parties: a.Parties, Customers: a.Customers, Providers: a.Providers, Accounts: a.Accounts, Catalog: a.Catalog,
 		Subscriptions: a.Subscriptions, Balances: a.Balances, Orders: a.Orders,
 	})...)
-	table, err := op.NewTable(ops...)
+	ops = append(ops, admin.Operations(admin.Deps{
+		Store: a.Store, Keys: a.auth.Keys(), KeyTrail: a.keyring.Trail, Authenticate: a.auth.AuthenticateHeader,
+	})...)
+	return op.NewTable(ops...)
+}
+
+// handler serves all operations of all façades.
+func (a *App) handler(tracer trace.TracerProvider) (http.Handler, error) {
+	table, err := a.table()
 	if err != nil {
 		return nil, err
 	}
