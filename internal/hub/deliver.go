@@ -87,7 +87,7 @@ func (s *Service) post(ctx context.Context, client *http.Client, hub id.ID, addr
 	if err != nil {
 		return err
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, mostAnswer)) // what a listener says does not matter
 	switch {
 	case answer.StatusCode/100 == 2:

@@ -352,7 +352,9 @@ func TestListenersThatFail(t *testing.T) {
 		{"500", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, true, false},
 		{"404", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }, true, false},
 		{"410", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(410) }, true, true},
-		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 307) }, true, false},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		}, true, false},
 		{"hang-up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, true, false},
 	} {
 		h := newHouse(t)

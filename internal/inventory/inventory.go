@@ -160,12 +160,12 @@ func pick(ctx context.Context, docs func(context.Context, store.Query) (store.Pa
 // ReserveNumber takes an available number for a holder. Repeating it for the same holder changes nothing; a
 // number that another has is a Conflict fault (CodeTaken).
 func (s *Service) ReserveNumber(ctx context.Context, i, holder id.ID) (Number, error) {
-	return s.Numbers.Change(ctx, i, func(v *Number) error { return take(&v.Status, &v.Holder, Reserved, holder) })
+	return s.Numbers.Change(ctx, i, func(v *Number) error { return take(&v.Status, &v.Holder, holder) })
 }
 
 // ReserveSIM takes an available SIM for a holder, as ReserveNumber does.
 func (s *Service) ReserveSIM(ctx context.Context, i, holder id.ID) (SIM, error) {
-	return s.SIMs.Change(ctx, i, func(v *SIM) error { return take(&v.Status, &v.Holder, Reserved, holder) })
+	return s.SIMs.Change(ctx, i, func(v *SIM) error { return take(&v.Status, &v.Holder, holder) })
 }
 
 // Assign hands a reserved number and SIM over from who reserved them to the line that has them now.

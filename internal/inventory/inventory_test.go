@@ -65,13 +65,13 @@ func TestTakingAndHandingOver(t *testing.T) {
 		act  func() error
 		ok   bool
 	}{
-		{"taken", func() error { return take(&status, &holder, Reserved, order) }, true},
-		{"taken again by the same", func() error { return take(&status, &holder, Reserved, order) }, true},
-		{"taken by another", func() error { return take(&status, &holder, Reserved, other) }, false},
+		{"taken", func() error { return take(&status, &holder, order) }, true},
+		{"taken again by the same", func() error { return take(&status, &holder, order) }, true},
+		{"taken by another", func() error { return take(&status, &holder, other) }, false},
 		{"handed over by another", func() error { return hand(&status, &holder, other, line) }, false},
 		{"handed over", func() error { return hand(&status, &holder, order, line) }, true},
 		{"handed over again", func() error { return hand(&status, &holder, order, line) }, true},
-		{"taken from a line", func() error { return take(&status, &holder, Reserved, other) }, false},
+		{"taken from a line", func() error { return take(&status, &holder, other) }, false},
 	}
 	for _, s := range steps {
 		if err := s.act(); (err == nil) != s.ok {

@@ -52,15 +52,15 @@ func removable(s Status) error {
 	return nil
 }
 
-// take moves an available thing to a holder; what the holder has already stays.
-func take(status *Status, holder *id.ID, to Status, by id.ID) error {
-	if *holder == by && *status == to {
+// take reserves an available thing for a holder; what the holder has reserved already stays.
+func take(status *Status, holder *id.ID, by id.ID) error {
+	if *holder == by && *status == Reserved {
 		return nil
 	}
 	if *status != Available {
 		return fault.Conflictf(CodeTaken, "it is %s", *status)
 	}
-	*status, *holder = to, by
+	*status, *holder = Reserved, by
 	return nil
 }
 

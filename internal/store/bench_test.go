@@ -130,7 +130,8 @@ func BenchmarkCreateRaw(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	text, home := asText(body), int64(0)
+	text := asText(body)
+	var home int64
 	partyHome, _ := h.party.Home()
 	run := func(sql string, args ...any) {
 		if _, err := c.exec(bg, sql, args...); err != nil {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -92,7 +93,7 @@ func (s *Store) Migrate(ctx context.Context, dryRun bool) ([]Migration, error) {
 		}
 		return nil
 	})
-	if dryRun && err == errDryRun {
+	if dryRun && errors.Is(err, errDryRun) {
 		return taken, nil
 	}
 	if err != nil {

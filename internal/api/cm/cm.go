@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"github.com/demarc-bss/demarc/internal/account"
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/api/tmf630"
@@ -88,8 +86,6 @@ func described(ops []op.Operation) []op.Operation {
 func may(entity string, v auth.Verb) []auth.Permission {
 	return []auth.Permission{{Entity: entity, Verb: v}}
 }
-
-func text() *huma.Schema { return &huma.Schema{Type: huma.TypeString} }
 
 // first gives the first text that is not empty.
 func first(texts ...string) string {

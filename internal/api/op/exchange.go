@@ -211,7 +211,7 @@ func (x *exchange) answer(status int, contentType string, body []byte) {
 func (e *endpoint) finish(x *exchange, r *http.Request) {
 	s := e.server
 	panicked := recover()
-	if panicked != nil && panicked != http.ErrAbortHandler {
+	if panicked != nil && panicked != any(http.ErrAbortHandler) {
 		s.logger.LogAttrs(r.Context(), slog.LevelError, "panic", slog.String("requestId", x.id),
 			slog.String("operation", e.ID), slog.Any("panic", panicked), slog.String("stack", string(debug.Stack())))
 		begun := x.status != 0

@@ -96,11 +96,11 @@ func prefixReferences(v any, prefix string) {
 			case name == "$ref" && isText:
 				v[name] = rename(ref)
 			case name == "mapping":
-				for value, ref := range asMap(e) {
-					if ref, ok := ref.(string); ok {
+				for value, to := range asMap(e) {
+					if ref, ok := to.(string); ok {
 						asMap(e)[value] = rename(ref)
 					} else {
-						prefixReferences(ref, prefix)
+						prefixReferences(to, prefix)
 					}
 				}
 			default:

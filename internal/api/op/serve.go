@@ -130,7 +130,8 @@ func (e *endpoint) read(x *exchange, r *http.Request) (*Request, error) {
 }
 
 func (e *endpoint) readBody(x *exchange, r *http.Request, req *Request) error {
-	header, isJSON := first(r.Header, "Content-Type"), true
+	header := first(r.Header, "Content-Type")
+	var isJSON bool
 	if header != "" && r.ContentLength != 0 {
 		media, j, err := mediaType(header)
 		if err != nil {

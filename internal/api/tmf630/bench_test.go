@@ -52,7 +52,7 @@ func over(b *testing.B, h http.Handler, path string) {
 				return
 			}
 			_, _ = io.Copy(io.Discard, a.Body)
-			a.Body.Close()
+			_ = a.Body.Close()
 			if a.StatusCode != 200 {
 				b.Error(a.Status)
 				return

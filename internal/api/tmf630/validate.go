@@ -160,7 +160,7 @@ func isMoment(s string) bool { _, err := time.Parse(time.RFC3339, s); return err
 func isDate(s string) bool { _, err := time.Parse(time.DateOnly, s); return err == nil }
 
 func unfitNumber(base string, value any) string {
-	whole := true
+	var whole bool
 	switch n := value.(type) {
 	case float64:
 		whole = n == float64(int64(n))

@@ -142,12 +142,12 @@ func (e *engine) preparePatch(r *op.Request) (op.Call, error) {
 	if err != nil {
 		return nil, fault.New(fault.Invalid, fault.CodeMalformed, "the body is not JSON").Because(err)
 	}
-	change := jsonPatch
+	operations := true
 	if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media != mediaJSONPatch {
 		if _, ok := changes.(map[string]any); !ok {
 			return nil, fault.Invalidf("", "a merge patch is a JSON object; a JSON Patch has the Content-Type %s", mediaJSONPatch)
 		}
-		change = func(target, patch any) (any, error) { return merge(target, patch), nil }
+		operations = false
 	}
 	prefix, err := quotedPrefix(r.BaseURL + e.Path)
 	if err != nil {
@@ -164,7 +164,12 @@ func (e *engine) preparePatch(r *op.Request) (op.Call, error) {
 			if !e.here(now) {
 				return nil, fault.NotFoundf("there is no %s %s here", e.noun(), i)
 			}
-			return e.patched(now, i, href, func(target any) (any, error) { return change(target, changes) })
+			return e.patched(now, i, href, func(target any) (any, error) {
+				if operations {
+					return jsonPatch(target, changes)
+				}
+				return merge(target, changes), nil
+			})
 		})
 		if err != nil {
 			return nil, err

@@ -44,7 +44,7 @@ func TestAllFaultsAreToldAtOnce(t *testing.T) {
 
 func TestCopiesDoNotShare(t *testing.T) {
 	base := fault.New(fault.Limit, "tooMany", "slow down")
-	if base.At("x"); base.Attribute != "" {
+	if _ = base.At("x"); base.Attribute != "" {
 		t.Error("At changed the original")
 	}
 	if !errors.Is(base.At("x").After(1), base) {

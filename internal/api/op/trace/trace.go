@@ -182,7 +182,7 @@ func keyValues(in []attribute.KeyValue) []keyValue {
 		case attribute.FLOAT64:
 			v["doubleValue"] = kv.Value.AsFloat64()
 		default:
-			v["stringValue"] = kv.Value.Emit()
+			v["stringValue"] = kv.Value.String()
 		}
 		out[i] = keyValue{string(kv.Key), v}
 	}
