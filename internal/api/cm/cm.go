@@ -4,6 +4,7 @@
 package cm
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 
@@ -63,6 +64,8 @@ func Operations(d Deps) []op.Operation {
 	own := slices.Concat(a.parties(), a.accounts(), a.orders(), a.subscriptions(), a.balances())
 	for n := range own {
 		own[n].Facade = a.facade
+		// A filter under a name that is not known would list everything.
+		own[n].StrictQuery = own[n].Method == http.MethodGet
 		own[n].Aliases = append(own[n].Aliases, alias+strings.TrimPrefix(own[n].Path, base))
 	}
 	return append(ops, own...)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/store/filter"
 	"github.com/demarc-bss/demarc/internal/store/storetest"
 )
@@ -53,6 +54,9 @@ func TestPatternsMatchTheSameTextsOnPostgreSQL(t *testing.T) {
 		}
 		re := regexp.MustCompile(p)
 		translated, err := c.PostgresPattern()
+		if fault.KindOf(err) == fault.Invalid {
+			continue // too large once it is translated: refused, and said so
+		}
 		if err != nil {
 			t.Fatalf("%q: %v", p, err)
 		}
