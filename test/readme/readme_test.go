@@ -92,7 +92,7 @@ func shell(t *testing.T, script, url string) string {
 	return string(out)
 }
 
-func TestMakeRunAndTheFirstFiveRequests(t *testing.T) {
+func TestMakeRunAndTheFirstSixRequests(t *testing.T) {
 	url, try := makeRun(t)
 	t.Run("the request that the banner proposes", func(t *testing.T) {
 		var customers []struct {
@@ -109,15 +109,15 @@ func TestMakeRunAndTheFirstFiveRequests(t *testing.T) {
 				Amount float64 `json:"amount"`
 				Units  string  `json:"units"`
 			} `json:"balance"`
-			Bundles []struct {
+			Buckets []struct {
 				Name string `json:"bundleName"`
-			} `json:"bundles"`
+			} `json:"bucket"`
 		}
 		out := shell(t, block(t, section(t, "A new subscriber")), url)
 		if err := json.Unmarshal([]byte(out), &shown); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
-		if !strings.HasPrefix(shown.MobileNumber, "336") || shown.Balance.Amount != 5.10 || shown.Balance.Units != "EUR" || len(shown.Bundles) != 4 {
+		if !strings.HasPrefix(shown.MobileNumber, "336") || shown.Balance.Amount != 25.10 || shown.Balance.Units != "EUR" || len(shown.Buckets) != 4 {
 			t.Errorf("%s", out)
 		}
 	})
