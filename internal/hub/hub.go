@@ -131,7 +131,7 @@ func (s *Service) check(v *Hub) error {
 	if why := s.checkCallback(v.Callback); why != "" {
 		return fault.Invalidf("callback", "callback %s", why)
 	}
-	if _, err := s.o.Parse(v.Query); err != nil {
+	if _, err := s.conditions(v.Query); err != nil {
 		f := fault.From(err)
 		return fault.Invalidf("query", "query: %s", f.Message).Because(err)
 	}

@@ -111,6 +111,9 @@ func parse(query string) ([]store.Filter, error) {
 	if !ok {
 		return nil, fault.Invalidf("", "%q is no query", query)
 	}
+	if name, ok := strings.CutSuffix(name, ".regex"); ok {
+		return []store.Filter{{Path: strings.Split(name, "."), Op: store.Regex, Values: []string{value}}}, nil
+	}
 	return []store.Filter{{Path: strings.Split(name, "."), Op: store.Eq, Values: strings.Split(value, ",")}}, nil
 }
 
@@ -242,6 +245,34 @@ func TestWhichEventsASubscriberWants(t *testing.T) {
 		if len(missing) > 0 {
 			t.Errorf("%s did not get %v", c.members, missing)
 		}
+	}
+}
+
+// A query that is well-formed and cannot be asked of anything would stop every change of the service provider.
+func TestAQueryThatCannotBeAskedIsRefused(t *testing.T) {
+	h := newHouse(t)
+	_, err := h.hubs.Hubs.Create(at(1), jsontext.Value(`{"callback":"`+h.listener.URL+`","query":"event.customer.name.regex=("}`))
+	if f := fault.From(err); err == nil || f.Kind != fault.Invalid || f.Attribute != "query" {
+		t.Errorf("the subscription got %v, want an Invalid fault at query", err)
+	}
+}
+
+func TestASubscriptionThatCannotBeReadStopsNobody(t *testing.T) {
+	readable := true
+	h := newHouse(t, func(o *hub.Options) {
+		o.Parse = func(query string) ([]store.Filter, error) {
+			if !readable && query != "" {
+				return nil, fault.Invalidf("", "this release does not speak it")
+			}
+			return parse(query)
+		}
+	})
+	h.subscribe(1, `,"query":"eventType=CustomerCreateEvent"`)
+	all := h.subscribe(1, ``)
+	readable = false
+	h.customer(1, `"name":"Ann"`)
+	if got := h.promised(1); len(got) != 1 || !strings.Contains(string(got[0].Payload), string(all)) {
+		t.Errorf("%d deliveries are promised, want the one to %s", len(got), all)
 	}
 }
 

@@ -101,11 +101,10 @@ func (s *Service) subscriptions(ctx context.Context, spid int) ([]subscription, 
 	}
 	all := make([]subscription, 0, len(page.Items))
 	for _, d := range page.Items {
-		sub, err := s.ready(d)
-		if err != nil {
-			return nil, err
+		// Nobody's change fails because somebody else's subscription cannot be read.
+		if sub, err := s.ready(d); err == nil {
+			all = append(all, sub)
 		}
-		all = append(all, sub)
 	}
 	if alone {
 		s.known.keep(spid, all, s.store.Now(ctx))
@@ -118,17 +117,28 @@ func (s *Service) ready(d store.Doc) (subscription, error) {
 	if err := json.Unmarshal(d.Body, &h); err != nil {
 		return subscription{}, fault.Internalf(err, "the subscription %s cannot be read", d.ID)
 	}
-	sub := subscription{id: d.ID, domain: h.Domain}
-	filters, err := s.o.Parse(h.Query)
-	for i := 0; i < len(filters) && err == nil; i++ {
-		var c *filter.Condition
-		c, err = filter.Compile(filters[i])
-		sub.conditions = append(sub.conditions, c)
-	}
+	conditions, err := s.conditions(h.Query)
 	if err != nil {
-		return sub, fault.Internalf(err, "the query of the subscription %s cannot be read", d.ID)
+		return subscription{}, fault.Internalf(err, "the query of the subscription %s cannot be read", d.ID)
 	}
-	return sub, nil
+	return subscription{id: d.ID, domain: h.Domain, conditions: conditions}, nil
+}
+
+// conditions are what a query asks of an event; one that cannot be asked is an Invalid fault.
+func (s *Service) conditions(query string) ([]*filter.Condition, error) {
+	filters, err := s.o.Parse(query)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]*filter.Condition, 0, len(filters))
+	for _, f := range filters {
+		c, err := filter.Compile(f)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, c)
+	}
+	return found, nil
 }
 
 // subscriptions remembers what was read, by service provider, in a process that alone writes to its
