@@ -38,14 +38,18 @@ WHERE home = $1 AND spid = $2 AND entity_id = $3 ORDER BY id`
 
 // audit records a change of a document under the scope's actor.
 func (ch *change) audit(ctx context.Context, before, after []byte) error {
+	return ch.t.audit(ctx, ch.home, ch.spid, ch.d.Kind.Name, string(ch.id), before, after)
+}
+
+// audit records a change of anything under the scope's actor.
+func (t *tx) audit(ctx context.Context, home id.Home, spid int, entity, entityID string, before, after []byte) error {
 	sc, err := scope.From(ctx)
 	if err != nil {
 		return err
 	}
 	actor, call := sc.Actor(), CallFrom(ctx)
-	err = ch.t.later(ctx, sqlAudit, int64(ch.home), int64(ch.spid), string(id.New(auditKind, ch.home, ch.t.now)), micros(ch.t.now),
-		actor.Subject, actor.Client, call.Operation, call.RequestID, call.Reason, ch.d.Kind.Name, string(ch.id),
-		document(before), document(after))
+	err = t.later(ctx, sqlAudit, int64(home), int64(spid), string(id.New(auditKind, home, t.now)), micros(t.now),
+		actor.Subject, actor.Client, call.Operation, call.RequestID, call.Reason, entity, entityID, document(before), document(after))
 	return dbFault(err)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -126,6 +127,17 @@ func TestJobsByHand(t *testing.T) {
 		}
 		refused(t, h.s.RetryJob(h.ctx, i), fault.Conflict, store.CodeJobState, "")
 		h.must(h.s.CancelJob(h.ctx, i))
+		trail, err := h.s.Audit(h.ctx, i)
+		if err != nil || len(trail) != 1 || trail[0].Subject == "" || trail[0].Entity != "job" ||
+			!strings.Contains(string(trail[0].Before), `"ready"`) || !strings.Contains(string(trail[0].After), `"cancelled"`) {
+			t.Fatalf("who took the job back is not recorded: %+v %v", trail, err)
+		}
+		if j, err := h.s.Job(h.ctx, i); err != nil || j.State != job.Cancelled || j.Kind != "k" {
+			t.Fatalf("%+v %v", j, err)
+		}
+		if _, err := h.s.Job(storetest.Context(2), i); fault.KindOf(err) != fault.NotFound {
+			t.Fatalf("another's job: %v", err)
+		}
 		refused(t, h.s.CancelJob(h.ctx, i), fault.Conflict, store.CodeJobState, "")
 		refused(t, h.s.CancelJob(storetest.Context(2), i), fault.NotFound, fault.CodeNotFound, "")
 		refused(t, h.s.CancelJob(h.ctx, "job_nonsense"), fault.NotFound, fault.CodeNotFound, "")

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
@@ -45,6 +46,7 @@ RETURNING ` + jobColumns
 WHERE home = $4 AND spid = $5 AND id = $6 AND state = 'running' AND attempts = $7`
 	sqlReleaseJob = `UPDATE job SET state = 'ready', due = run_at, attempts = attempts - 1
 WHERE home = $1 AND spid = $2 AND id = $3 AND state = 'running' AND attempts = $4`
+	sqlJob      = `SELECT ` + jobColumns + ` FROM job WHERE home = $1 AND spid = $2 AND id = $3`
 	sqlJobKey   = `SELECT kind, job_key FROM job WHERE home = $1 AND spid = $2 AND id = $3`
 	sqlRetryJob = `UPDATE job SET state = 'ready', due = $1, run_at = $1, attempts = 0
 WHERE home = $2 AND spid = $3 AND id = $4 AND state IN ('dead', 'cancelled')`
@@ -294,8 +296,42 @@ func (s *Store) Jobs(ctx context.Context, kind string, state job.State, offset, 
 	return all, total, err
 }
 
+// Job reads one job of the scope's service provider; a NotFound fault when there is none.
+func (s *Store) Job(ctx context.Context, i id.ID) (found job.Job, err error) {
+	key, err := jobKeyOf(ctx, i)
+	if err != nil {
+		return found, err
+	}
+	none := true
+	err = s.readEach(ctx, sqlJob, []any{key.home, key.spid, key.id}, func(r rows) (err error) {
+		none = false
+		found, err = scanJob(r)
+		return err
+	})
+	if err == nil && none {
+		err = noJob(i)
+	}
+	return found, err
+}
+
+func noJob(i id.ID) error { return fault.NotFoundf("there is no job %s", shorten(string(i))) }
+
+// jobKeyOf is the key of a job of the scope's service provider; a NotFound fault for what is no id of a job.
+func jobKeyOf(ctx context.Context, i id.ID) (jobRow, error) {
+	spid, err := spidOf(ctx)
+	if err != nil {
+		return jobRow{}, err
+	}
+	home, ok := i.Home()
+	if !ok || !i.Is(job.KindID) {
+		return jobRow{}, noJob(i)
+	}
+	return jobRow{int64(home), int64(spid), string(i)}, nil
+}
+
 // RetryJob makes a dead or cancelled job ready again, its runs counted from none. Any other state, or
-// another ready or running job of its key, is a Conflict fault (CodeJobState).
+// another ready or running job of its key, is a Conflict fault (CodeJobState). Who did it is in the audit
+// trail of the job; so it is with CancelJob.
 func (s *Store) RetryJob(ctx context.Context, i id.ID) error {
 	return s.byHand(ctx, i, "retried", func(ctx context.Context, t *tx, r jobRow) (int64, error) {
 		var kind, key, other string
@@ -318,31 +354,50 @@ func (s *Store) CancelJob(ctx context.Context, i id.ID) error {
 }
 
 func (s *Store) byHand(ctx context.Context, i id.ID, what string, change func(context.Context, *tx, jobRow) (int64, error)) error {
-	spid, err := spidOf(ctx)
+	key, err := jobKeyOf(ctx, i)
 	if err != nil {
 		return err
 	}
-	none := fault.NotFoundf("there is no job %s", shorten(string(i)))
-	home, ok := i.Home()
-	if !ok || !i.Is(job.KindID) {
-		return none
-	}
-	key := jobRow{int64(home), int64(spid), string(i)}
 	return s.Write(ctx, func(ctx context.Context) error {
 		t, err := s.writing(ctx)
 		if err != nil {
 			return err
 		}
-		var kind, jobKey string
-		if found, err := row(ctx, t.c, sqlJobKey, []any{key.home, key.spid, key.id}, &kind, &jobKey); err != nil {
-			return dbFault(err)
-		} else if !found {
-			return none
+		before, err := s.Job(ctx, i)
+		if err != nil {
+			return err
 		}
 		n, err := change(ctx, t, key)
-		if err == nil && n == 0 {
+		if err != nil {
+			return dbFault(err)
+		}
+		if n == 0 {
 			return fault.Conflictf(CodeJobState, "the job's state does not allow that it is %s", what)
 		}
-		return dbFault(err)
+		after, err := s.Job(ctx, i)
+		if err != nil {
+			return err
+		}
+		return s.auditJob(ctx, key, before, after)
 	})
+}
+
+// auditJob records what a person did to a job. The payload is left out: it does not change.
+func (s *Store) auditJob(ctx context.Context, key jobRow, before, after job.Job) error {
+	show := func(j job.Job) ([]byte, error) {
+		return json.Marshal(map[string]any{"kind": j.Kind, "state": j.State, "attempts": j.Attempts}, json.Deterministic(true))
+	}
+	was, err := show(before)
+	if err != nil {
+		return fault.Internalf(err, "the job cannot be recorded")
+	}
+	is, err := show(after)
+	if err != nil {
+		return fault.Internalf(err, "the job cannot be recorded")
+	}
+	t, err := s.writing(ctx)
+	if err != nil {
+		return err
+	}
+	return t.audit(ctx, id.Home(key.home), int(key.spid), job.KindID.Name, key.id, was, is)
 }

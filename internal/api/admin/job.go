@@ -100,45 +100,13 @@ type jobIn struct {
 type jobOut struct{ Body jobView }
 
 func (a *api) getJob(ctx context.Context, in *jobIn) (*jobOut, error) {
-	j, err := a.job(ctx, id.ID(in.ID))
+	j, err := a.Store.Job(ctx, id.ID(in.ID))
 	if err != nil {
 		return nil, err
 	}
 	v := show(in.Request, j)
 	v.Payload = j.Payload
 	return &jobOut{Body: v}, nil
-}
-
-// job finds a job in the list of all, which goes down by id, by halving it on one consistent state.
-func (a *api) job(ctx context.Context, i id.ID) (found job.Job, err error) {
-	none := notFound("job", string(i))
-	if !i.Is(job.KindID) {
-		return found, none
-	}
-	return found, a.Store.Snapshot(ctx, func(ctx context.Context) error {
-		_, total, err := a.Store.Jobs(ctx, "", "", 0, 1)
-		if err != nil {
-			return err
-		}
-		from, to := 0, int(total)
-		for from < to {
-			middle := (from + to) / 2
-			at, _, err := a.Store.Jobs(ctx, "", "", middle, 1)
-			if err != nil {
-				return err
-			}
-			switch {
-			case len(at) == 0 || at[0].ID < i:
-				to = middle
-			case at[0].ID > i:
-				from = middle + 1
-			default:
-				found = at[0]
-				return nil
-			}
-		}
-		return none
-	})
 }
 
 func (a *api) retryJob(ctx context.Context, in *jobIn) (*jobOut, error) {
