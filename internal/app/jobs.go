@@ -9,7 +9,7 @@ import (
 
 // handleJobs gives the worker a handler for every kind of job that the house promises.
 func (a *App) handleJobs() {
-	a.worker.Handle(hub.JobKind, a.hub.Handler())
+	a.worker.HandleWaiting(hub.JobKind, a.hub.Handler())
 	for kind, h := range a.Orders.Jobs() {
 		a.worker.Handle(kind, h)
 	}

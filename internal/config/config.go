@@ -38,7 +38,7 @@ type Settings struct {
 	DemoCustomers    int      `name:"demo-customers" env:"DEMARC_DEMO_CUSTOMERS" default:"500" group:"Development" help:"How many demonstration customers each service provider gets."`
 	ServiceProviders []string `name:"service-provider" env:"DEMARC_SERVICE_PROVIDER" default:"1:HappyPhone,2:SadPhone" placeholder:"SPID:NAME" group:"Development" help:"Service providers of the development realm and of the demonstration data."`
 
-	Workers      int           `name:"workers" env:"DEMARC_WORKERS" default:"4" group:"Jobs" help:"How many jobs run side by side on this node; 0 runs none here."`
+	Workers      int           `name:"workers" env:"DEMARC_WORKERS" default:"4" group:"Jobs" help:"How many jobs run side by side on this node, and how many deliveries of events beside them; 0 runs none here."`
 	JobLease     time.Duration `name:"job-lease" env:"DEMARC_JOB_LEASE" default:"1m" group:"Jobs" help:"How long a job may run before another node may take it over."`
 	JobPoll      time.Duration `name:"job-poll" env:"DEMARC_JOB_POLL" default:"1s" group:"Jobs" help:"How long a node waits before it looks for due jobs of other nodes."`
 	WebhookAllow []string      `name:"webhook-allow" env:"DEMARC_WEBHOOK_ALLOW" placeholder:"CIDR" group:"Jobs" help:"Blocks of addresses that event subscriptions may call back to beside the public internet, as 10.1.0.0/16. Development adds the loopback."`

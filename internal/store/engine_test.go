@@ -84,6 +84,36 @@ func TestJobLives(t *testing.T) {
 	})
 }
 
+func TestJobsOfSomeKindsAreClaimed(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		for _, kind := range []string{"call", "step", "call", "call", "other"} {
+			h.enqueue(jobOf(kind, ""))
+		}
+		of := func(k store.Kinds, n int) string {
+			jobs, err := h.s.ClaimJobsOf(context.Background(), k, n, time.Minute)
+			h.must(err)
+			kinds := make([]string, 0, len(jobs))
+			for _, j := range jobs {
+				kinds = append(kinds, j.Kind)
+			}
+			return strings.Join(kinds, " ")
+		}
+		calls := []string{"call"}
+		if got := of(store.Kinds{Only: true}, 9); got != "" {
+			t.Errorf("of no kind: %s", got)
+		}
+		if got := of(store.Kinds{Named: calls}, 9); got != "step other" && got != "other step" {
+			t.Errorf("all but calls: %s", got)
+		}
+		if got := of(store.Kinds{Named: calls, Only: true}, 2); got != "call call" {
+			t.Errorf("two calls: %s", got)
+		}
+		if got := of(store.Kinds{}, 9); got != "call" {
+			t.Errorf("the rest: %s", got)
+		}
+	})
+}
+
 func TestLostWorkersJobIsTakenOver(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		h.enqueue(job.Job{Kind: "k", MaxAttempts: 2})

@@ -33,7 +33,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 0, $8, 'ready', '', $9, $10, $11, $12, $
 ON CONFLICT (home, spid, kind, job_key) WHERE job_key <> '' AND state IN ('ready', 'running') DO NOTHING`
 	sqlKeyedJob = `SELECT id FROM job WHERE home = $1 AND spid = $2 AND kind = $3 AND job_key = $4
 AND job_key <> '' AND state IN ('ready', 'running')`
-	sqlDueJobs = `SELECT home, spid, id FROM job WHERE state IN ('ready', 'running') AND due <= $1 ORDER BY due LIMIT $2`
+	sqlDueJobs = `SELECT home, spid, id FROM job WHERE state IN ('ready', 'running') AND due <= `
 	// A worker that dies on every run of a job must not run it for ever.
 	sqlClaimJob = `UPDATE job SET
 state = CASE WHEN state = 'running' AND attempts >= max_attempts THEN 'dead' ELSE 'running' END,
@@ -110,16 +110,44 @@ func promised(j job.Job, now time.Time, sc scope.Scope, call Call) job.Job {
 	return j
 }
 
-// ClaimJobs leases up to n jobs whose time has come, of any service provider, for the given time. The
-// worker alone calls it. Fewer than n means that no more are due, save those that other workers are just
-// taking.
+// Kinds are some kinds of jobs: those that are named, or all but those. The zero value is every kind.
+type Kinds struct {
+	Named []string
+	// Only has those that are named, without it all others.
+	Only bool
+}
+
+// where writes the condition that a job is of the kinds.
+func (k Kinds) where(b *builder) string {
+	if len(k.Named) == 0 && !k.Only {
+		return ""
+	}
+	places := make([]string, 0, len(k.Named)+1)
+	for _, name := range append(slices.Clone(k.Named), "") { // no job has an empty kind
+		places = append(places, b.arg(name))
+	}
+	not := " NOT"
+	if k.Only {
+		not = ""
+	}
+	return " AND kind" + not + " IN (" + strings.Join(places, ", ") + ")"
+}
+
+// ClaimJobs is ClaimJobsOf for every kind.
 func (s *Store) ClaimJobs(ctx context.Context, n int, lease time.Duration) ([]job.Job, error) {
+	return s.ClaimJobsOf(ctx, Kinds{}, n, lease)
+}
+
+// ClaimJobsOf leases up to n jobs of the kinds whose time has come, of any service provider, for the given
+// time. The worker alone calls it. Fewer than n means that no more are due, save those that other workers
+// are just taking.
+func (s *Store) ClaimJobsOf(ctx context.Context, k Kinds, n int, lease time.Duration) ([]job.Job, error) {
 	now := s.Now(ctx)
 	var claimed []job.Job
 	for len(claimed) < n {
 		// More than are wanted, so that workers that read at the same time find different ones.
 		limit := 2 * n
-		due, err := s.dueJobs(ctx, now, limit)
+		due, err := s.dueJobs(ctx, k, now, limit)
 		if err != nil || len(due) == 0 {
 			return claimed, err
 		}
@@ -182,8 +210,10 @@ type jobRow struct {
 	id         string
 }
 
-func (s *Store) dueJobs(ctx context.Context, now time.Time, n int) (due []jobRow, err error) {
-	err = s.readEach(ctx, sqlDueJobs, []any{micros(now), int64(n)}, func(r rows) error {
+func (s *Store) dueJobs(ctx context.Context, k Kinds, now time.Time, n int) (due []jobRow, err error) {
+	b := &builder{}
+	sql := sqlDueJobs + b.arg(micros(now)) + k.where(b) + ` ORDER BY due LIMIT ` + b.arg(int64(n))
+	err = s.readEach(ctx, sql, b.args, func(r rows) error {
 		var d jobRow
 		if err := r.scan(&d.home, &d.spid, &d.id); err != nil {
 			return err

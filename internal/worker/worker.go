@@ -17,12 +17,13 @@ import (
 	"github.com/demarc-bss/demarc/internal/kernel/clock"
 	"github.com/demarc-bss/demarc/internal/kernel/job"
 	"github.com/demarc-bss/demarc/internal/kernel/scope"
+	"github.com/demarc-bss/demarc/internal/store"
 )
 
 // Store is what a worker needs of the store; *store.Store is one.
 type Store interface {
 	Write(ctx context.Context, fn func(ctx context.Context) error) error
-	ClaimJobs(ctx context.Context, n int, lease time.Duration) ([]job.Job, error)
+	ClaimJobsOf(ctx context.Context, k store.Kinds, n int, lease time.Duration) ([]job.Job, error)
 	FinishJob(ctx context.Context, j job.Job) error
 	FailJob(ctx context.Context, j job.Job, at time.Time, why string) error
 	ReleaseJobs(ctx context.Context, jobs []job.Job) error
@@ -39,7 +40,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Metrics counts what is done; nil counts nothing.
 	Metrics prometheus.Registerer
-	// Runners is how many jobs run side by side (default 4).
+	// Runners is how many jobs run side by side (default 4), and how many of those that wait for others do
+	// beside them.
 	Runners int
 	// Lease is how long a job may run before another worker may take it over (default 1 minute).
 	Lease time.Duration
@@ -53,8 +55,9 @@ const defaultMaxAttempts = 12
 
 // handler is a registered way to run the jobs of one kind.
 type handler struct {
-	run  job.Handler
-	inTx bool
+	run   job.Handler
+	inTx  bool
+	waits bool
 }
 
 // Worker runs jobs. Its life is: New, Handle for every kind, Start, Stop; each once and in this order. Drain
@@ -65,14 +68,29 @@ type Worker struct {
 	metrics  *metrics
 	handlers map[string]handler
 
-	wake chan struct{} // somebody enqueued a job
-	free chan struct{} // holds a token for every idle runner
+	own    *lane // jobs that only demarc takes part in
+	others *lane // jobs that wait for other systems
 
 	stop    chan struct{}      // closed: lease no more
-	stopped chan struct{}      // closed: the loop has ended
+	loops   sync.WaitGroup     // the lanes' loops
 	running sync.WaitGroup     // the jobs in hand
 	ctx     context.Context    // of every job; ends when patience does
 	cancel  context.CancelFunc // of ctx
+}
+
+// lane is some kinds of jobs with runners of their own.
+type lane struct {
+	kinds store.Kinds
+	wake  chan struct{} // somebody enqueued a job
+	free  chan struct{} // holds a token for every idle runner
+}
+
+func newLane(runners int) *lane {
+	l := &lane{wake: make(chan struct{}, 1), free: make(chan struct{}, runners)}
+	for range runners {
+		l.free <- struct{}{}
+	}
+	return l
 }
 
 // New makes a worker.
@@ -94,18 +112,20 @@ func New(s Store, o Options) *Worker {
 	}
 	w := &Worker{
 		store: s, o: o, metrics: newMetrics(o.Metrics), handlers: map[string]handler{},
-		wake: make(chan struct{}, 1), free: make(chan struct{}, o.Runners),
-		stop: make(chan struct{}), stopped: make(chan struct{}),
-	}
-	for range o.Runners {
-		w.free <- struct{}{}
+		own: newLane(o.Runners), others: newLane(o.Runners), stop: make(chan struct{}),
 	}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	return w
 }
 
-// Handle has h run the jobs of a kind, outside any transaction: for work that calls other systems.
+// Handle has h run the jobs of a kind, outside any transaction.
 func (w *Worker) Handle(kind string, h job.Handler) { w.handlers[kind] = handler{run: h} }
+
+// HandleWaiting is Handle for work that waits for other systems. It has runners of its own, so that who is
+// slow to answer, or never does, holds back no other kind of job.
+func (w *Worker) HandleWaiting(kind string, h job.Handler) {
+	w.handlers[kind] = handler{run: h, waits: true}
+}
 
 // HandleInTx has h run the jobs of a kind in one transaction with the record that the job is done: its
 // effect and the record are kept both or neither. h may run more than once before the transaction commits
@@ -119,14 +139,30 @@ func (w *Worker) Kinds() int { return len(w.handlers) }
 
 // Wake has the worker look for due jobs now instead of at its next poll. It never blocks.
 func (w *Worker) Wake() {
-	select {
-	case w.wake <- struct{}{}:
-	default:
+	for _, l := range [...]*lane{w.own, w.others} {
+		select {
+		case l.wake <- struct{}{}:
+		default:
+		}
 	}
 }
 
 // Start begins to run jobs in the background.
-func (w *Worker) Start() { go w.loop() }
+func (w *Worker) Start() {
+	var waiting []string
+	for kind, h := range w.handlers {
+		if h.waits {
+			waiting = append(waiting, kind)
+		}
+	}
+	// The first lane has every other kind: one that no handler is for is to be told, too.
+	w.own.kinds = store.Kinds{Named: waiting}
+	w.loops.Go(func() { w.loop(w.own) })
+	if len(waiting) > 0 {
+		w.others.kinds = store.Kinds{Named: waiting, Only: true}
+		w.loops.Go(func() { w.loop(w.others) })
+	}
+}
 
 // Stop leases no more jobs and waits for those in hand. Once ctx ends they are told to give up and handed
 // back, their attempt not counted; Stop then still waits until their handlers return.
@@ -134,7 +170,7 @@ func (w *Worker) Stop(ctx context.Context) {
 	close(w.stop)
 	done := make(chan struct{})
 	go func() {
-		<-w.stopped
+		w.loops.Wait()
 		w.running.Wait()
 		close(done)
 	}()
@@ -147,34 +183,33 @@ func (w *Worker) Stop(ctx context.Context) {
 	w.cancel()
 }
 
-// loop leases as many jobs as there are idle runners, again and again.
-func (w *Worker) loop() {
-	defer close(w.stopped)
+// loop leases as many jobs as the lane has idle runners, again and again.
+func (w *Worker) loop(l *lane) {
 	for {
 		select {
-		case <-w.free:
+		case <-l.free:
 		case <-w.stop:
 			return
 		}
-		n := 1 + w.takeFree()
-		jobs, err := w.store.ClaimJobs(w.ctx, n, w.o.Lease)
+		n := 1 + l.takeFree()
+		jobs, err := w.store.ClaimJobsOf(w.ctx, l.kinds, n, w.o.Lease)
 		if err != nil {
 			w.o.Logger.Error("jobs cannot be leased; looking again later", "error", err)
 		}
 		for _, j := range jobs {
 			w.running.Go(func() {
 				w.run(w.ctx, j)
-				w.free <- struct{}{}
+				l.free <- struct{}{}
 			})
 		}
 		for range n - len(jobs) {
-			w.free <- struct{}{}
+			l.free <- struct{}{}
 		}
 		if len(jobs) == n {
 			continue // there may be more
 		}
 		select {
-		case <-w.wake:
+		case <-l.wake:
 		case <-w.o.Clock.After(w.o.Poll):
 		case <-w.stop:
 			return
@@ -183,10 +218,10 @@ func (w *Worker) loop() {
 }
 
 // takeFree takes the tokens of all other idle runners.
-func (w *Worker) takeFree() (n int) {
+func (l *lane) takeFree() (n int) {
 	for {
 		select {
-		case <-w.free:
+		case <-l.free:
 			n++
 		default:
 			return n
@@ -198,7 +233,7 @@ func (w *Worker) takeFree() (n int) {
 // runs there were. It ends early with the store's error when jobs cannot be leased, or with ctx's.
 func (w *Worker) Drain(ctx context.Context) (runs int, err error) {
 	for {
-		jobs, err := w.store.ClaimJobs(ctx, w.o.Runners, w.o.Lease)
+		jobs, err := w.store.ClaimJobsOf(ctx, store.Kinds{}, w.o.Runners, w.o.Lease)
 		if err != nil || len(jobs) == 0 {
 			return runs, err
 		}

@@ -332,13 +332,41 @@ func TestAStopWithoutPatienceHandsJobsBack(t *testing.T) {
 	})
 }
 
+// A listener that never answers must not keep an order from being carried out.
+func TestJobsThatWaitForOthersHoldBackNone(t *testing.T) {
+	onEach(t, func(h *house) {
+		w := h.worker(worker.Options{Runners: 2})
+		waiting, done := make(chan struct{}, 8), make(chan struct{}, 8)
+		w.HandleWaiting("call", func(ctx context.Context, _ job.Job) error {
+			waiting <- struct{}{}
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		w.Handle("step", func(context.Context, job.Job) error { done <- struct{}{}; return nil })
+		h.promise(job.Job{Kind: "call"}, job.Job{Kind: "call"}, job.Job{Kind: "call"}, job.Job{Kind: "call"})
+		w.Start()
+		<-waiting
+		<-waiting
+		h.promise(job.Job{Kind: "step"}, job.Job{Kind: "step"})
+		w.Wake()
+		<-done
+		<-done
+		if n := len(waiting); n != 0 {
+			h.Errorf("%d calls more than there are runners", n)
+		}
+		ctx, cancel := context.WithCancel(h.Context())
+		cancel()
+		w.Stop(ctx)
+	})
+}
+
 // deaf is a store that does not answer until it is told to give up.
 type deaf struct {
 	*store.Store
 	asked chan struct{}
 }
 
-func (d *deaf) ClaimJobs(ctx context.Context, _ int, _ time.Duration) ([]job.Job, error) {
+func (d *deaf) ClaimJobsOf(ctx context.Context, _ store.Kinds, _ int, _ time.Duration) ([]job.Job, error) {
 	close(d.asked)
 	<-ctx.Done()
 	return nil, ctx.Err()
