@@ -83,11 +83,16 @@ type Operation struct {
 	// Status is the status of success; Response is nil when there is no body.
 	Status   int
 	Response *Body
+	// Also are the other statuses that the operation may answer with when all went well, and what each means
+	// (206 for a page of a list). They carry the Response too, save 204 and 304.
+	Also map[int]string
 	// Headers are those of the answer that are worth telling (ETag, Location); In is not looked at.
 	Headers []Param
 	// Errors are the kinds of refusal the operation may answer with beyond those every operation has
 	// (Unauthenticated, Forbidden, Limit, Internal, Unavailable, and Invalid when it takes input).
 	Errors []fault.Kind
+	// Faults are further ones, whose codes the façade shows with another status than their kind has.
+	Faults []*fault.Error
 
 	// BodyLimit is the largest body in bytes (default 1 MiB); Timeout the longest run (default 30 s).
 	BodyLimit int64

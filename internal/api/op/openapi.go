@@ -43,7 +43,7 @@ func (t *Table) document(c *contract, o DocumentOptions) *huma.OpenAPI {
 		Paths:   map[string]*huma.PathItem{},
 		Components: &huma.Components{
 			Schemas: c.schemas, SecuritySchemes: securitySchemes(o.IssuerURL),
-			Parameters: generalParameters(), Responses: refusals(c),
+			Parameters: generalParameters(), Responses: t.refusals(c),
 		},
 	}
 	if d.Info.Title == "" {
@@ -166,6 +166,14 @@ func success(o *Operation, doc *huma.Operation) {
 		r.Headers[h.Name] = &huma.Param{Description: h.Description, Schema: bare(h.Schema)}
 	}
 	doc.Responses[strconv.Itoa(status)] = r
+	for other, meaning := range o.Also {
+		also := *r
+		also.Description = meaning
+		if other == http.StatusNoContent || other == http.StatusNotModified {
+			also.Content = nil
+		}
+		doc.Responses[strconv.Itoa(other)] = &also
+	}
 }
 
 func content(b *Body) map[string]*huma.MediaType {
@@ -198,14 +206,26 @@ func refusalKinds(o *Operation) []fault.Kind {
 	return kinds
 }
 
+// refusalsOf are samples of the faults that an operation may answer with.
+func refusalsOf(o *Operation) []*fault.Error {
+	var all []*fault.Error
+	for _, k := range refusalKinds(o) {
+		all = append(all, sampleFault(k))
+	}
+	if o.Response != nil {
+		all = append(all, fault.New(fault.Unsupported, CodeNotAcceptable, inWords))
+	}
+	return append(all, o.Faults...)
+}
+
 // refusalStatuses are the statuses that the operation's façade shows its refusals with.
 func refusalStatuses(o *Operation) []int {
 	if o.Raw != nil && len(o.Errors) == 0 || o.system != nil {
 		return nil // foreign protocols have refusals of their own
 	}
 	var out []int
-	for _, k := range refusalKinds(o) {
-		if s := o.Facade.show(sampleFault(k), "").Status; !slices.Contains(out, s) {
+	for _, f := range refusalsOf(o) {
+		if s := o.Facade.show(f, "").Status; !slices.Contains(out, s) {
 			out = append(out, s)
 		}
 	}
@@ -231,18 +251,30 @@ func sampleFault(k fault.Kind) *fault.Error {
 	if !ok {
 		code = fault.Code(k.String())
 	}
-	return fault.New(k, code, "what is wrong, in words")
+	return fault.New(k, code, inWords)
 }
+
+const inWords = "what is wrong, in words"
 
 func refusalName(status int) string {
 	return strings.NewReplacer(" ", "", "-", "").Replace(http.StatusText(status))
 }
 
-// refusals describe what the façade answers with for every kind of fault, each with what it looks like.
-func refusals(c *contract) map[string]*huma.Response {
-	out := map[string]*huma.Response{}
+// refusals describe what the façade answers with for every kind of fault and what its operations have beside,
+// each with what it looks like.
+func (t *Table) refusals(c *contract) map[string]*huma.Response {
+	var all []*fault.Error
 	for k := fault.Internal; k <= fault.Unavailable; k++ {
-		p := c.show(sampleFault(k), "5f0c1b2a9d3e4c7f8a6b5d4c3e2f1a0b")
+		all = append(all, sampleFault(k))
+	}
+	for _, o := range t.operations {
+		if o.Facade == c.Facade {
+			all = append(all, refusalsOf(o)...)
+		}
+	}
+	out := map[string]*huma.Response{}
+	for _, f := range all {
+		p := c.show(f, "5f0c1b2a9d3e4c7f8a6b5d4c3e2f1a0b")
 		if out[refusalName(p.Status)] != nil {
 			continue
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/demarc-bss/demarc/internal/account"
 	"github.com/demarc-bss/demarc/internal/api/op"
+	"github.com/demarc-bss/demarc/internal/api/op/optest"
 	"github.com/demarc-bss/demarc/internal/api/tmf"
 	"github.com/demarc-bss/demarc/internal/api/tmf630"
 	"github.com/demarc-bss/demarc/internal/auth"
@@ -79,7 +80,7 @@ func newServer(t *testing.T) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &server{t, h, d, hubs, s}
+	return &server{t, optest.Declared(t, table, h), d, hubs, s}
 }
 
 // do sends a request, with a header if one is given, and fails the test unless it is answered with the

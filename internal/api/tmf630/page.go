@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/store"
 )
@@ -46,6 +47,23 @@ func (b Paging) parse(query url.Values) (page, error) {
 	read(paramLimit, &p.limit)
 	p.limit = min(p.limit, b.Most)
 	return p, fault.InvalidAll(found)
+}
+
+// Page is what a list that is no Resource's says of itself; embed it in the output of a typed operation.
+type Page struct {
+	Status int
+	Total  string `header:"X-Total-Count"`
+	Count  string `header:"X-Result-Count"`
+	Links  string `header:"Link"`
+}
+
+// PageOf is the page of a list at path of which count items, out of total, are answered with.
+func PageOf(r *op.Request, path string, offset, limit, count int, total int64) Page {
+	p := page{offset: offset, limit: limit, asked: r.Query.Has(paramOffset) || r.Query.Has(paramLimit)}
+	return Page{
+		Status: p.status(count, total), Total: strconv.FormatInt(total, 10), Count: strconv.Itoa(count),
+		Links: p.links(r.BaseURL+path, r.Query, int(total)),
+	}
 }
 
 // parseSort reads sort=-status,+name: dotted paths, ascending unless a minus stands before.

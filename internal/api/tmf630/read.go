@@ -31,7 +31,8 @@ func (e *engine) list() op.Operation {
 	)
 	o.Status = http.StatusOK
 	o.Response = &op.Body{Schema: listOf(e.Shape.Name), Description: "The " + e.noun() + "s that match."}
-	o.Errors = append(o.Errors, fault.Unsupported)
+	o.Also = map[int]string{http.StatusPartialContent: "A page of the " + e.noun() + "s that match."}
+	o.Faults = []*fault.Error{fault.New(fault.Unsupported, CodeJSONPath, "filter (JSONPath) is not supported")}
 	o.Prepare = e.prepareList
 	return o
 }
@@ -143,6 +144,7 @@ func (e *engine) get() op.Operation {
 	})
 	o.Status = http.StatusOK
 	o.Response = &op.Body{SchemaName: e.Shape.Name, Description: "The " + e.noun() + "."}
+	o.Also = map[int]string{http.StatusNotModified: "The " + e.noun() + " still has the ETag of If-None-Match."}
 	o.Prepare = e.prepareGet
 	return o
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/demarc-bss/demarc/internal/api/op"
+	"github.com/demarc-bss/demarc/internal/api/op/optest"
 	"github.com/demarc-bss/demarc/internal/api/tmf630"
 	"github.com/demarc-bss/demarc/internal/auth"
 	"github.com/demarc-bss/demarc/internal/kernel/clock"
@@ -87,7 +88,7 @@ func newServer(t testing.TB, change ...func(*tmf630.Resource)) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &server{t, h, set, s}
+	return &server{t, optest.Declared(t, table, h), set, s}
 }
 
 // reply is an answer of the server.
