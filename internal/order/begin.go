@@ -43,7 +43,16 @@ func (s *Service) begin(ctx context.Context, v *Order, now time.Time) error {
 	if err := v.numberItems(); err != nil {
 		return err
 	}
+	if err := s.planItems(ctx, v, now); err != nil {
+		return err
+	}
+	return v.total()
+}
+
+// planItems plans every item that demarc carries out, or says what is wrong with all of them.
+func (s *Service) planItems(ctx context.Context, v *Order, now time.Time) error {
 	var a *account.Account
+	var wrong fault.Several
 	for n := range v.Items {
 		it := &v.Items[n]
 		it.State, it.Process, it.Milestones = Acknowledged, "", nil
@@ -56,15 +65,16 @@ func (s *Service) begin(ctx context.Context, v *Order, now time.Time) error {
 				return err
 			}
 		}
-		if err := s.plan(ctx, v, n, *a, now); err != nil {
+		if err := wrong.Add(s.plan(ctx, v, n, *a, now)); err != nil {
 			return err
 		}
 	}
-	return v.total()
+	return wrong.Err()
 }
 
 // numberItems gives every item an id of its own within the order, and the default action.
 func (v *Order) numberItems() error {
+	var wrong fault.Several
 	seen := map[string]bool{}
 	for n := range v.Items {
 		it := &v.Items[n]
@@ -72,7 +82,7 @@ func (v *Order) numberItems() error {
 			it.ID = strconv.Itoa(n + 1)
 		}
 		if seen[it.ID] {
-			return fault.Invalidf(at(n, "id"), "two items have the id %q", it.ID)
+			wrong.Invalidf(at(n, "id"), "two items have the id %q", it.ID)
 		}
 		seen[it.ID] = true
 		switch it.Action {
@@ -80,10 +90,10 @@ func (v *Order) numberItems() error {
 			it.Action = "add"
 		case "add", "modify", "delete", "noChange":
 		default:
-			return fault.Invalidf(at(n, "action"), "an action is add, modify, delete or noChange")
+			wrong.Invalidf(at(n, "action"), "an action is add, modify, delete or noChange")
 		}
 	}
-	return nil
+	return wrong.Err()
 }
 
 func at(item int, attribute string) string {
@@ -229,20 +239,31 @@ func (s *Service) wishes(ctx context.Context, v *Order, n int) error {
 		return nil
 	}
 	it.Product.ID, it.Product.Resources = "", nil
+	var wrong fault.Several
+	seen := map[string]bool{}
 	for k := range it.Product.Characteristics {
 		c := &it.Product.Characteristics[k]
+		name := strings.ToUpper(c.Name)
 		var err error
-		switch strings.ToUpper(c.Name) {
-		case CharMSISDN:
+		switch {
+		case name != CharMSISDN && name != CharICCID:
+			continue
+		case seen[name]:
+			err = fault.Invalidf("", "%s is asked for twice: one item is one subscription", name)
+		case name == CharMSISDN:
 			err = s.wishedNumber(ctx, v, n, c)
-		case CharICCID:
+		default:
 			err = s.wishedSIM(ctx, v, n, c)
 		}
-		if err != nil {
-			return fault.From(err).At(at(n, fmt.Sprintf("product.productCharacteristic[%d].value", k)))
+		seen[name] = true
+		if err == nil {
+			continue
+		}
+		if err := wrong.Add(fault.From(err).At(at(n, fmt.Sprintf("product.productCharacteristic[%d].value", k)))); err != nil {
+			return err
 		}
 	}
-	return nil
+	return wrong.Err()
 }
 
 func (s *Service) wishedNumber(ctx context.Context, v *Order, n int, c *sid.Characteristic) error {

@@ -5,6 +5,7 @@ package order
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/demarc-bss/demarc/internal/account"
@@ -76,8 +77,17 @@ type Product struct {
 	Rest      sid.Rest  `json:",embed"`
 }
 
-// Wish asks for a value of a characteristic: CharMSISDN, CharICCID.
-func (p *Product) Wish(name, value string) { p.set(name, value) }
+// Wish asks for a value of a characteristic: CharMSISDN, CharICCID. It is false when another is asked for
+// already.
+func (p *Product) Wish(name, value string) bool {
+	for _, c := range p.Characteristics {
+		if strings.EqualFold(c.Name, name) {
+			return textOf(c.Value) == value
+		}
+	}
+	p.set(name, value)
+	return true
+}
 
 // resource is the id of the first resource of a kind; empty when there is none.
 func (p *Product) resource(k id.Kind) id.ID {

@@ -35,7 +35,8 @@ func (a *api) balances() []op.Operation {
 			Summary: "Pay money into a subscription's balance",
 			Description: "The reference is the payer's own name for the payment. The same reference and amount again are answered with the top-up " +
 				"that was made (200) and pay nothing; the same reference with another amount is refused.",
-			Permission: may("balance", auth.Post), Writes: true, Status: http.StatusCreated, Errors: []fault.Kind{fault.NotFound, fault.Conflict},
+			Permission: may("balance", auth.Post), Writes: true, Status: http.StatusCreated,
+			Also: map[int]string{http.StatusOK: "The top-up that was made under this reference before."}, Errors: []fault.Kind{fault.NotFound, fault.Conflict},
 			Request: &op.Body{Example: map[string]any{
 				"mobileNumber": "+41 79 000 00 00", "amount": map[string]any{"unit": "CHF", "value": 20}, "reference": "kiosk-7-000123",
 			}},

@@ -2,6 +2,8 @@ package cm_test
 
 import (
 	"net/http"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/demarc-bss/demarc/internal/api/op"
@@ -139,6 +141,117 @@ func TestOrdersAreCheckedUpFront(t *testing.T) {
 			if a.status != want.status || a.at("details.0.attribute") != want.at {
 				t.Errorf("%s answers %d at %q, want %d at %q: %s", body, a.status, a.at("details.0.attribute"), want.status, want.at, a.raw)
 			}
+		}
+	})
+}
+
+// What the server says of an order and its items is not taken from a client, and does no harm when it comes:
+// clients send back what they were shown.
+func TestWhatAnOrderSaysOfItselfIsTheServers(t *testing.T) {
+	each(t, func(s *server) {
+		account := s.do("POST", "/api/quickPrepaidBillingAccount", `{"givenName":"Jane","familyName":"Doe"}`).want(201).at("id")
+		a := s.do("POST", "/api/productOrder", `{"@type":"PrepaidOrder","id":"x","href":"http://elsewhere/x","state":"acknowledged","orderDate":"2000-01-01T00:00:00Z",
+			"completionDate":"2000-01-01T00:00:00Z","orderTotalPrice":[],"productOrderErrorMessage":[{"code":"x"}],"priority":"1","accountId":"`+account+`",
+			"productOrderItem":[{"@type":"Item","state":"completed","itemPrice":[],"process":"mine","milestone":[],"note":"n",
+				"product":{"id":"sub_x","realizingResource":[{"id":"num_x"}]},"productOffering":{"id":"`+s.offering("Start")+`"}}]}`).want(201)
+		a.is(map[string]string{
+			"@type": "PrepaidOrder", "priority": "1", "state": "acknowledged", "completionDate": "", "productOrderErrorMessage": "",
+			"productOrderItem.0.@type": "Item", "productOrderItem.0.note": "n", "productOrderItem.0.state": "acknowledged",
+			"productOrderItem.0.process": "newLine", "productOrderItem.0.product.id": "", "productOrderItem.0.product.realizingResource": "",
+		})
+		if a.at("id") == "x" || strings.Count(a.raw, `"href":"http://`) != 1 || strings.HasPrefix(a.at("orderDate"), "2000") {
+			t.Errorf("the client's say is kept: %s", a.raw)
+		}
+		s.house.Work(s.ctx, s.t)
+		s.do("GET", "/api/productOrder/"+a.at("id"), "").want(200).is(map[string]string{"state": "completed"})
+		s.do("POST", "/api/productOrder", `{"state":"completed","accountId":"`+account+`","productOrderItem":[{"productOffering":{"id":"start"}}]}`).
+			want(400).is(map[string]string{"details.0.attribute": "state"})
+	})
+}
+
+func TestTheNameOfAnItem(t *testing.T) {
+	each(t, func(s *server) {
+		account := s.do("POST", "/api/quickPrepaidBillingAccount", `{"givenName":"Jane","familyName":"Doe"}`).want(201).at("id")
+		for name, want := range map[string]string{
+			`"A\/\u00e9\ud83d\ude00"`: "A/é😀", `7`: "7", `1.50`: "1.50", `null`: "1", `""`: "1", `true`: "400", `{"a":1}`: "400", `[]`: "400",
+		} {
+			a := s.do("POST", "/api/productOrder?dryRun=true", `{"accountId":"`+account+`","productOrderItem":[{"id":`+name+`,"productOffering":{"id":"start"}}]}`)
+			if want == "400" {
+				a.want(400).is(map[string]string{"details.0.attribute": "productOrderItem[0].id"})
+			} else {
+				a.want(201).is(map[string]string{"productOrderItem.0.id": want})
+			}
+		}
+	})
+}
+
+func TestAllThatIsWrongWithAnOrderIsToldAtOnce(t *testing.T) {
+	each(t, func(s *server) {
+		account := s.do("POST", "/api/quickPrepaidBillingAccount", `{"givenName":"Jane","familyName":"Doe"}`).want(201).at("id")
+		other := s.do("POST", "/api/quickPrepaidBillingAccount", `{"givenName":"Joe","familyName":"Doe"}`).want(201).at("accountNumber")
+		start := `"productOffering":{"id":"start"}`
+		for body, want := range map[string][]string{
+			`{"atuAmount":5,"productOrderItem":[{},{"productOffering":{"id":"nope"}}],"cartItem":[{}],"userData":[{"name":"SCHEDULE","value":"x"},{"name":"SUBSCRIPTION_ID","value":"x"}]}`: {
+				"atuAmount", "accountId", "productOrderItem[0].productOffering", "productOrderItem[1].productOffering.id", "cartItem[0].productOffering", "userData[0].value", "userData[1].value"},
+			`{"accountId":"` + account + `","productOrderItem":[{"id":1,"action":"fly",` + start + `},{"id":1,` + start + `}]}`: {"productOrderItem[0].action", "productOrderItem[1].id"},
+			`{"accountId":"` + account + `","productOrderItem":[{"quantity":2,` + start + `},{"product":{"productCharacteristic":[{"name":"MSISDN","value":"x"},{"name":"ICCID","value":"x"}]},` + start + `}]}`: {
+				"productOrderItem[0].quantity", "productOrderItem[1].product.productCharacteristic[0].value", "productOrderItem[1].product.productCharacteristic[1].value"},
+			// Two accounts, two numbers: nobody is to guess which was meant.
+			`{"accountId":"` + account + `","billingAccount":{"id":"` + other + `"},"productOrderItem":[{` + start + `}]}`:                                                                                            {"billingAccount.id"},
+			`{"accountId":"` + account + `","productOrderItem":[{"product":{"productCharacteristic":[{"name":"msisdn","value":"41790000001"}]},` + start + `}],"userData":[{"name":"MSISDN","value":"41790000002"}]}`: {"userData[0].value"},
+			`{"accountId":"` + account + `","productOrderItem":[{"product":{"productCharacteristic":[{"name":"MSISDN","value":"41790000001"},{"name":"MSISDN","value":"41790000002"}]},` + start + `}]}`: {
+				"productOrderItem[0].product.productCharacteristic[1].value"},
+		} {
+			a := s.do("POST", "/api/productOrder", body).want(400)
+			for n, at := range want {
+				if got := a.at("details." + strconv.Itoa(n) + ".attribute"); got != at {
+					t.Errorf("%s: fault %d is at %q, want %q", body, n, got, at)
+				}
+			}
+			if a.at("details."+strconv.Itoa(len(want))) != "" {
+				t.Errorf("%s: more than %d faults: %s", body, len(want), a.raw)
+			}
+		}
+		s.do("POST", "/api/productOrder?dryRun=true", `{"accountId":"`+other+`","accountID":"`+other+`","productOrderItem":[{`+start+`}]}`).want(201)
+	})
+}
+
+func TestASubscriptionIsNamedInOneWayOrInTwoThatAgree(t *testing.T) {
+	each(t, func(s *server) {
+		line := func() (i, number string) {
+			account := s.do("POST", "/api/quickPrepaidBillingAccount", `{"givenName":"Jane","familyName":"Doe"}`).want(201).at("id")
+			i = s.order(account, s.offering("Start")).at("productOrderItem.0.product.id")
+			return i, s.do("GET", "/api/subscription/"+i, "").want(200).at("mobileNumber")
+		}
+		one, number := line()
+		_, other := line()
+		body := func(mobile string) string {
+			return `{"subscriptionId":"` + one + `","mobileNumber":"` + mobile + `","amount":{"unit":"CHF","value":1},"reference":"r"}`
+		}
+		s.do("POST", "/api/subscription/topup", body(other)).want(400).is(map[string]string{"details.0.attribute": "mobileNumber"})
+		s.do("GET", "/api/subscription/balanceQuery?subscriptionId="+one+"&mobileNumber="+other, "").want(400)
+		s.do("POST", "/api/subscription/topup", body("+"+number)).want(201)
+	})
+}
+
+func TestListsOfOrdersAndSubscriptionsComeInPages(t *testing.T) {
+	each(t, func(s *server) {
+		account := s.do("POST", "/api/quickPrepaidBillingAccount", `{"givenName":"Jane","familyName":"Doe"}`).want(201).at("id")
+		for range 3 {
+			s.order(account, s.offering("Start"))
+		}
+		for _, path := range []string{"/api/productOrder", "/api/subscription"} {
+			a := s.do("GET", path+"?accountId="+account+"&limit=1&offset=1", "").want(206)
+			link := a.header.Get("Link")
+			for _, want := range []string{`offset=0>; rel="first"`, `offset=0>; rel="prev"`, `offset=2>; rel="next"`, `offset=2>; rel="last"`, path + "?accountId=" + account + "&limit=1"} {
+				if !strings.Contains(link, want) {
+					t.Errorf("%s: %s is not in Link: %s", path, want, link)
+				}
+			}
+			if a.len() != 1 || a.header.Get("X-Total-Count") != "3" || a.header.Get("X-Result-Count") != "1" {
+				t.Errorf("%s: %d items, headers %v", path, a.len(), a.header)
+			}
+			s.do("GET", path, "").want(200)
 		}
 	})
 }

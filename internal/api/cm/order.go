@@ -2,16 +2,13 @@ package cm
 
 import (
 	"context"
-	"fmt"
 	"net/http"
-	"strconv"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/demarc-bss/demarc/internal/api/op"
+	"github.com/demarc-bss/demarc/internal/api/tmf630"
 	"github.com/demarc-bss/demarc/internal/auth"
-	"github.com/demarc-bss/demarc/internal/catalog"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/kernel/sid"
@@ -21,6 +18,8 @@ import (
 
 // orderRequest is an order in the words of this API or of TMF622; they may be mixed.
 type orderRequest struct {
+	Type           string            `json:"@type,omitzero"`
+	State          order.State       `json:"state,omitzero" doc:"A new order is acknowledged; best left out."`
 	AccountID      string            `json:"accountId,omitzero" doc:"Id or number of the account that pays; accountID and billingAccount.id are the same."`
 	AccountIDUpper string            `json:"accountID,omitzero"`
 	BillingAccount *sid.Ref          `json:"billingAccount,omitzero"`
@@ -35,7 +34,7 @@ type orderRequest struct {
 }
 
 type orderItem struct {
-	ID       jsontext.Value `json:"id,omitzero" doc:"Name of the item within the order; counted when left out."`
+	ID       itemID         `json:"id,omitzero" doc:"Name of the item within the order: text or a number; counted when left out."`
 	Action   string         `json:"action,omitzero" doc:"add" example:"add"`
 	Quantity int            `json:"quantity,omitzero" minimum:"0"`
 	Offering *sid.Ref       `json:"productOffering,omitzero" doc:"The price plan, by its id or its key."`
@@ -64,7 +63,7 @@ func (a *api) orders() []op.Operation {
 		op.Handle(op.Operation{
 			ID: "cm.productOrder.list", Method: http.MethodGet, Path: orderPath, Tag: "ProductOrder",
 			Summary: "List orders", Description: "Those of an account, or all of the service provider's; the newest first.",
-			Permission: may("productOrder", auth.Get), Status: http.StatusOK, Errors: []fault.Kind{fault.NotFound},
+			Permission: may("productOrder", auth.Get), Status: http.StatusOK, Also: pages(), Errors: []fault.Kind{fault.NotFound},
 			Params: []op.Param{{Name: "accountId", In: "query", Example: "48120937"}},
 		}, a.listOrders),
 	}
@@ -104,92 +103,6 @@ func shown(d store.Doc, href string) (jsontext.Value, error) {
 	return append(append(head, ','), d.Body[1:]...), nil
 }
 
-// translate brings both vocabularies to one order.
-func (a *api) translate(ctx context.Context, b orderRequest) (*order.Order, error) {
-	if b.TokenID != "" || len(b.TokenAmount) > 0 {
-		return nil, fault.Invalidf("atuTokenID", "automatic top-ups cannot be ordered yet")
-	}
-	billing := ""
-	if b.BillingAccount != nil {
-		billing = b.BillingAccount.ID
-	}
-	name := first(b.AccountID, b.AccountIDUpper, billing)
-	if name == "" {
-		return nil, fault.Invalidf("accountId", "accountId is mandatory: the account that the subscription belongs to")
-	}
-	i, err := a.accountID(ctx, name)
-	if err != nil {
-		return nil, fault.From(err).At("accountId")
-	}
-	o := &order.Order{
-		BillingAccount: &sid.Ref{ID: string(i)}, RelatedParty: b.RelatedParty,
-		ExternalID: b.ExternalID, UserData: b.UserData, Rest: b.Rest,
-	}
-	for n, it := range append(b.Items, b.CartItems...) {
-		if it.Offering == nil || it.Offering.ID == "" {
-			return nil, fault.Invalidf(fmt.Sprintf("productOrderItem[%d].productOffering", n), "productOffering.id is mandatory: what is ordered")
-		}
-		item := it.item()
-		if item.Offering, err = a.offering(ctx, it.Offering); err != nil {
-			return nil, fault.From(err).At(fmt.Sprintf("productOrderItem[%d].productOffering.id", n))
-		}
-		o.Items = append(o.Items, item)
-	}
-	return o, wishes(o, b.UserData)
-}
-
-// offering reads the id or the key of an offering.
-func (a *api) offering(ctx context.Context, r *sid.Ref) (*sid.Ref, error) {
-	if id.ID(r.ID).Is(catalog.Kind) {
-		return r, nil
-	}
-	i, err := a.Catalog.ByKey(ctx, r.ID)
-	if err != nil && fault.KindOf(err) == fault.NotFound {
-		return nil, fault.Invalidf("", "there is no product offering %q", limited(r.ID))
-	}
-	return &sid.Ref{ID: string(i)}, err
-}
-
-func (it orderItem) item() order.Item {
-	out := order.Item{Action: strings.ToLower(it.Action), Quantity: it.Quantity, Offering: it.Offering, Rest: it.Rest}
-	if out.Action == "nochange" {
-		out.Action = "noChange"
-	}
-	if text, err := strconv.Unquote(string(it.ID)); err == nil {
-		out.ID = text
-	} else {
-		out.ID = string(it.ID)
-	}
-	if it.Product != nil {
-		out.Product = &order.Product{Name: it.Product.Name, Characteristics: it.Product.Characteristics, Rest: it.Product.Rest}
-	}
-	return out
-}
-
-// wishes reads what user data ask for.
-func wishes(o *order.Order, data []order.NameValue) error {
-	for n, d := range data {
-		at := fmt.Sprintf("userData[%d].value", n)
-		switch name := strings.ToUpper(d.Name); name {
-		case order.CharMSISDN, order.CharICCID:
-			if len(o.Items) != 1 {
-				return fault.Invalidf(at, "%s in userData is for an order of one item; with several, give each item's product the characteristic", name)
-			}
-			if o.Items[0].Product == nil {
-				o.Items[0].Product = &order.Product{}
-			}
-			o.Items[0].Product.Wish(name, d.Value)
-		case "SUBSCRIPTION_ID":
-			return fault.Invalidf(at, "changing a subscription by an order is not supported yet")
-		case "SCHEDULE":
-			if !strings.EqualFold(d.Value, "IMMEDIATE") {
-				return fault.Invalidf(at, "SCHEDULE can only be IMMEDIATE")
-			}
-		}
-	}
-	return nil
-}
-
 type ordersIn struct {
 	Request   *op.Request
 	AccountID string `query:"accountId" doc:"Id or number of the account; accountID is the same."`
@@ -199,16 +112,18 @@ type ordersIn struct {
 }
 
 type listOut struct {
-	Total string `header:"X-Total-Count"`
-	Count string `header:"X-Result-Count"`
-	Body  []jsontext.Value
+	tmf630.Page
+	Body []jsontext.Value
 }
+
+// pages is what the lists of this façade answer with beside 200.
+func pages() map[int]string { return map[int]string{http.StatusPartialContent: "A page of them."} }
 
 func (a *api) listOrders(ctx context.Context, in *ordersIn) (*listOut, error) {
 	var account id.ID
-	if name := first(in.AccountID, in.Upper); name != "" {
+	if in.AccountID != "" || in.Upper != "" {
 		var err error
-		if account, err = a.accountID(ctx, name); err != nil {
+		if account, err = a.accountOf(ctx, []named{{"accountId", in.AccountID}, {"accountID", in.Upper}}); err != nil {
 			return nil, err
 		}
 	}
@@ -216,7 +131,7 @@ func (a *api) listOrders(ctx context.Context, in *ordersIn) (*listOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &listOut{Total: strconv.FormatInt(page.Total, 10), Count: strconv.Itoa(len(page.Items)), Body: []jsontext.Value{}}
+	out := &listOut{Page: tmf630.PageOf(in.Request, orderPath, in.Offset, in.Limit, len(page.Items), page.Total), Body: []jsontext.Value{}}
 	for _, d := range page.Items {
 		body, err := shown(d, in.Request.BaseURL+orderPath+"/"+string(d.ID))
 		if err != nil {

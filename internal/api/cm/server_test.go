@@ -13,6 +13,7 @@ import (
 
 	"github.com/demarc-bss/demarc/internal/api/cm"
 	"github.com/demarc-bss/demarc/internal/api/op"
+	"github.com/demarc-bss/demarc/internal/api/op/optest"
 	"github.com/demarc-bss/demarc/internal/auth"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/scope"
@@ -75,7 +76,7 @@ func handler(t *testing.T, h *ordertest.House) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return served
+	return optest.Declared(t, table, served)
 }
 
 // reply is an answer.

@@ -3,13 +3,13 @@ package cm
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
 
 	"github.com/demarc-bss/demarc/internal/api/op"
+	"github.com/demarc-bss/demarc/internal/api/tmf630"
 	"github.com/demarc-bss/demarc/internal/auth"
 	"github.com/demarc-bss/demarc/internal/balance"
 	"github.com/demarc-bss/demarc/internal/catalog"
@@ -61,7 +61,7 @@ func (a *api) subscriptions() []op.Operation {
 		op.Handle(op.Operation{
 			ID: "cm.subscription.list", Method: http.MethodGet, Path: linePath, Tag: "Subscription", Summary: "List subscriptions",
 			Description: "Those of an account, or the one with a mobile number; all of the service provider's when neither is given.",
-			Permission:  read, Status: http.StatusOK, Errors: missing,
+			Permission:  read, Status: http.StatusOK, Also: pages(), Errors: missing,
 		}, a.listLines),
 		op.Handle(op.Operation{
 			ID: "cm.subscription.get", Method: http.MethodGet, Path: linePath + "/{id}", Tag: "Subscription", Summary: "Read a subscription",
@@ -85,12 +85,24 @@ type lineKey struct {
 	MobileNumber   string `query:"mobileNumber" doc:"Mobile number in any spelling, instead of the id."`
 }
 
-// resolve finds the line that id or number name.
+// resolve finds the line that id or number name; when both do, it is the same one.
 func (a *api) resolve(ctx context.Context, subscriptionID, mobileNumber string) (id.ID, subscription.Line, error) {
 	name := first(subscriptionID, mobileNumber)
 	if name == "" {
 		return "", subscription.Line{}, fault.Invalidf("subscriptionId", "say which subscription: subscriptionId or mobileNumber")
 	}
+	i, v, err := a.line(ctx, name)
+	if err != nil || subscriptionID == "" || mobileNumber == "" {
+		return i, v, err
+	}
+	other, _, err := a.line(ctx, mobileNumber)
+	if err == nil && other != i {
+		err = fault.Invalidf("mobileNumber", "subscriptionId names another subscription")
+	}
+	return i, v, err
+}
+
+func (a *api) line(ctx context.Context, name string) (id.ID, subscription.Line, error) {
 	i, v, err := a.Subscriptions.Resolve(ctx, name)
 	if f := fault.From(err); err != nil && f.Kind == fault.Invalid {
 		return "", v, fault.NotFoundf("there is no subscription %q", limited(name)).Because(err)
@@ -135,9 +147,8 @@ type linesIn struct {
 }
 
 type linesOut struct {
-	Total string `header:"X-Total-Count"`
-	Count string `header:"X-Result-Count"`
-	Body  []lineView
+	tmf630.Page
+	Body []lineView
 }
 
 func (a *api) listLines(ctx context.Context, in *linesIn) (*linesOut, error) {
@@ -145,8 +156,8 @@ func (a *api) listLines(ctx context.Context, in *linesIn) (*linesOut, error) {
 	filter := func(attribute, value string) {
 		q.Filters = append(q.Filters, store.Filter{Path: []string{attribute}, Op: store.Eq, Values: []string{value}, Type: store.Text})
 	}
-	if name := first(in.AccountID, in.Upper); name != "" {
-		i, err := a.accountID(ctx, name)
+	if in.AccountID != "" || in.Upper != "" {
+		i, err := a.accountOf(ctx, []named{{"accountId", in.AccountID}, {"accountID", in.Upper}})
 		if err != nil {
 			return nil, err
 		}
@@ -163,7 +174,7 @@ func (a *api) listLines(ctx context.Context, in *linesIn) (*linesOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &linesOut{Total: strconv.FormatInt(page.Total, 10), Count: strconv.Itoa(len(page.Items)), Body: make([]lineView, 0, len(page.Items))}
+	out := &linesOut{Page: tmf630.PageOf(in.Request, linePath, in.Offset, in.Limit, len(page.Items), page.Total), Body: make([]lineView, 0, len(page.Items))}
 	for _, d := range page.Items {
 		var v subscription.Line
 		if err := json.Unmarshal(d.Body, &v); err != nil {

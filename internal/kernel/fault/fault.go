@@ -151,6 +151,32 @@ func InvalidAll(details []Detail) error {
 	return e
 }
 
+// Several gathers what is wrong with one input, so that a client is told all of it at once. Its zero value
+// has nothing.
+type Several struct{ found []Detail }
+
+// Add keeps an Invalid fault; any other error, which is nothing to gather, it gives back.
+func (s *Several) Add(err error) error {
+	if KindOf(err) != Invalid {
+		return err
+	}
+	f := From(err)
+	if len(f.Details) > 0 {
+		s.found = append(s.found, f.Details...)
+	} else {
+		s.found = append(s.found, Detail{Attribute: f.Attribute, Message: f.Message})
+	}
+	return nil
+}
+
+// Invalidf keeps one more.
+func (s *Several) Invalidf(attribute, format string, args ...any) {
+	s.found = append(s.found, Detail{Attribute: attribute, Message: fmt.Sprintf(format, args...)})
+}
+
+// Err is one fault for all that was gathered; nil when nothing was.
+func (s *Several) Err() error { return InvalidAll(s.found) }
+
 // NotFoundf is a thing that is not there, or not for this caller.
 func NotFoundf(format string, args ...any) *Error {
 	return New(NotFound, CodeNotFound, format, args...)

@@ -42,6 +42,26 @@ func TestAllFaultsAreToldAtOnce(t *testing.T) {
 	}
 }
 
+func TestSeveralFaultsAreGathered(t *testing.T) {
+	var all fault.Several
+	if all.Err() != nil || all.Add(nil) != nil {
+		t.Error("nothing wrong became a fault")
+	}
+	taken := fault.Conflictf("taken", "it is taken")
+	if err := all.Add(taken); !errors.Is(err, taken) {
+		t.Errorf("a conflict came back as %v", err)
+	}
+	for _, err := range []error{fault.Invalidf("a", "one"), fault.InvalidAll([]fault.Detail{{Attribute: "b", Message: "two"}, {Attribute: "c", Message: "three"}})} {
+		if err := all.Add(err); err != nil {
+			t.Errorf("came back: %v", err)
+		}
+	}
+	all.Invalidf("d", "fo%s", "ur")
+	if f := fault.From(all.Err()); f.Attribute != "a" || len(f.Details) != 4 || f.Details[3].Message != "four" {
+		t.Errorf("got %+v", f)
+	}
+}
+
 func TestCopiesDoNotShare(t *testing.T) {
 	base := fault.New(fault.Limit, "tooMany", "slow down")
 	if _ = base.At("x"); base.Attribute != "" {

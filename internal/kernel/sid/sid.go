@@ -6,6 +6,7 @@
 package sid
 
 import (
+	"maps"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -15,6 +16,16 @@ import (
 //
 //	Rest sid.Rest `json:",embed"`
 type Rest map[string]jsontext.Value
+
+// Without is a copy that lacks some attributes: those that another type, which is to keep the rest, declares
+// itself. A document cannot hold an attribute twice.
+func (r Rest) Without(names ...string) Rest {
+	out := maps.Clone(r)
+	for _, name := range names {
+		delete(out, name)
+	}
+	return out
+}
 
 // Ref refers to another resource: of demarc when its id has demarc's own form, of another system
 // otherwise.

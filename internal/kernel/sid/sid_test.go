@@ -20,3 +20,13 @@ func TestRestKeepsUnknownAttributes(t *testing.T) {
 		t.Errorf("kept %s, want %s", out, want)
 	}
 }
+
+func TestRestWithoutSomeLeavesTheOriginal(t *testing.T) {
+	r := Rest{"a": []byte("1"), "b": []byte("2")}
+	if out := r.Without("a", "c"); len(out) != 1 || string(out["b"]) != "2" || len(r) != 2 {
+		t.Errorf("%v of %v", out, r)
+	}
+	if out := Rest(nil).Without("a"); out != nil {
+		t.Errorf("nothing became %v", out)
+	}
+}
