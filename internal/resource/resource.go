@@ -6,6 +6,7 @@
 package resource
 
 import (
+	"bytes"
 	"context"
 	"strings"
 	"time"
@@ -48,7 +49,8 @@ type Any interface {
 	// Create stores a new resource from a JSON object. id and href in it are ignored.
 	Create(ctx context.Context, body jsontext.Value) (store.Doc, error)
 	// Patch changes a resource: apply gets the present document with its id and gives the next one. With
-	// version > 0 the resource must still have that version, else a Stale fault.
+	// version > 0 the resource must still have that version, else a Stale fault. Giving the present document
+	// back changes nothing: no version, no event.
 	Patch(ctx context.Context, i id.ID, version int64, apply func(now jsontext.Value) (jsontext.Value, error)) (store.Doc, error)
 	// Delete removes a resource; version as in Patch.
 	Delete(ctx context.Context, i id.ID, version int64) error
@@ -140,6 +142,10 @@ func (s *Set[T]) Patch(ctx context.Context, i id.ID, version int64, apply func(n
 		if err != nil {
 			return err
 		}
+		if bytes.Equal(body, was.Body) {
+			d = was
+			return s.fresh(was, version)
+		}
 		if err := s.fixed(was.Body, body); err != nil {
 			return err
 		}
@@ -174,10 +180,18 @@ func (s *Set[T]) Change(ctx context.Context, i id.ID, decide func(v *T) error) (
 	return next, err
 }
 
+// fresh refuses a change that is based on another version; 0 is none.
+func (s *Set[T]) fresh(was store.Doc, version int64) error {
+	if version > 0 && version != was.Version {
+		return fault.New(fault.Stale, fault.CodeStale, "the %s has changed since: its version is %d now", s.kind.Name, was.Version)
+	}
+	return nil
+}
+
 // replace stores next, which was read from came, in place of prev.
 func (s *Set[T]) replace(ctx context.Context, was store.Doc, version int64, prev, next *T, came jsontext.Value) (store.Doc, error) {
-	if version > 0 && version != was.Version {
-		return store.Doc{}, fault.New(fault.Stale, fault.CodeStale, "the %s has changed since: its version is %d now", s.kind.Name, was.Version)
+	if err := s.fresh(was, version); err != nil {
+		return store.Doc{}, err
 	}
 	now := s.store.Now(ctx)
 	if s.rules.Change != nil {
@@ -216,8 +230,8 @@ func (s *Set[T]) Delete(ctx context.Context, i id.ID, version int64) error {
 		if err != nil {
 			return err
 		}
-		if version > 0 && version != was.Version {
-			return fault.New(fault.Stale, fault.CodeStale, "the %s has changed since: its version is %d now", s.kind.Name, was.Version)
+		if err := s.fresh(was, version); err != nil {
+			return err
 		}
 		if s.rules.Remove != nil {
 			if err := s.rules.Remove(ctx, &prev); err != nil {

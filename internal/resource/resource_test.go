@@ -179,6 +179,21 @@ func TestPatchTellsWhatChanged(t *testing.T) {
 	})
 }
 
+func TestAPatchToWhatIsThereChangesNothing(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		d := f.create(t, `{"name":"Moon"}`)
+		f.events = nil
+		same := func(now jsontext.Value) (jsontext.Value, error) { return now, nil }
+		got, err := f.clubs.Patch(f.ctx, d.ID, d.Version, same)
+		if err != nil || got.Version != d.Version || f.types() != "" {
+			t.Errorf("version %d, events %s (%v)", got.Version, f.types(), err)
+		}
+		if _, err := f.clubs.Patch(f.ctx, d.ID, 7, same); fault.KindOf(err) != fault.Stale {
+			t.Errorf("another version was patched: %v", err)
+		}
+	})
+}
+
 func TestPatchAndDeleteOfAnOldVersionAreStale(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		d := f.create(t, `{"name":"Moon"}`)

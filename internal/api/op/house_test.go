@@ -156,6 +156,7 @@ type house struct {
 	handler http.Handler
 	table   *op.Table
 	log     *strings.Builder
+	mu      sync.Mutex
 	access  []op.Access
 }
 
@@ -169,7 +170,11 @@ func serve(t *testing.T, ops ...op.Operation) *house {
 	h.handler, err = h.table.Handler(op.Options{
 		Store: h.ledger, Gate: gate{}, Logger: slog.New(slog.NewTextHandler(h.log, nil)),
 		BaseURL: func() string { return "https://desk.example" }, MaxInFlight: 8,
-		AccessLog: func(a *op.Access) { h.access = append(h.access, *a) },
+		AccessLog: func(a *op.Access) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.access = append(h.access, *a)
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

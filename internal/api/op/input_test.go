@@ -57,6 +57,17 @@ func TestBodiesThatAreRefused(t *testing.T) {
 	}
 }
 
+func TestCompressedBodiesAreRefusedAsSuch(t *testing.T) {
+	h := serve(t, create(desk()))
+	w := h.send("POST", "/api/customer", "\x1f\x8b\x08\x00", "Content-Type: application/json", "Content-Encoding: gzip")
+	if p := h.refused(w, 415); !strings.Contains(p.Detail, "Content-Encoding gzip") || w.Header().Get("Accept-Encoding") != "identity" {
+		t.Errorf("%s, Accept-Encoding %q", p.Detail, w.Header().Get("Accept-Encoding"))
+	}
+	if w := h.send("POST", "/api/customer", `{"name":"a"}`, "Content-Type: application/json", "Content-Encoding: identity"); w.Code != 201 {
+		t.Errorf("as it is: %d %s", w.Code, w.Body)
+	}
+}
+
 func TestBodyWithoutKnownLengthIsLimitedToo(t *testing.T) {
 	h := serve(t, create(desk()))
 	r := httptest.NewRequest("POST", "/api/customer", strings.NewReader(`{"name":"`+strings.Repeat("a", 2<<20)+`"}`))

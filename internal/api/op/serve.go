@@ -144,6 +144,10 @@ func (e *endpoint) readBody(x *exchange, r *http.Request, req *Request) error {
 	} else {
 		_, isJSON, _ = mediaType(e.Request.ContentTypes[0])
 	}
+	if coding := first(r.Header, "Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		x.Header().Set("Accept-Encoding", "identity") // RFC 9110, 15.5.16
+		return fault.New(fault.Unsupported, CodeMediaType, "the Content-Encoding %s is not read here; send the body as it is", clip(coding, 64))
+	}
 	body, err := readBody(x, r, e.BodyLimit)
 	if err != nil {
 		return err

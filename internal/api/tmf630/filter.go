@@ -162,6 +162,9 @@ func (p *filterParser) attribute(name string) (path []string, t Type, op store.O
 			}
 			return path[:len(path)-1], t, op, nil
 		}
+		if wrong {
+			return nil, t, "", fault.Invalidf(name, "%s goes below a value that has no attributes", name)
+		}
 	}
 	if op, ok := suffixes[path[len(path)-1]]; ok && len(path) > 1 {
 		path = path[:len(path)-1]

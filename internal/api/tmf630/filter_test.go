@@ -97,6 +97,8 @@ func TestFiltersThatAreRefused(t *testing.T) {
 	}{
 		{"name.like=M", fault.Invalid, "like is not an operator"},
 		{"contactMedium.mediumType.contains=M", fault.Invalid, "contains is not an operator"},
+		{"name.eq.ne=M", fault.Invalid, "below a value that has no attributes"},
+		{"validFor.endDateTime.day.gt=1", fault.Invalid, "below a value that has no attributes"},
 		{"name.gt<=M", fault.Invalid, "two operators"},
 		{"name>=", fault.Invalid, "a value is missing"},
 		{"name=", fault.Invalid, "a value is missing"},

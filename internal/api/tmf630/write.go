@@ -2,6 +2,7 @@ package tmf630
 
 import (
 	"context"
+	"errors"
 	"mime"
 	"net/http"
 	"slices"
@@ -70,15 +71,20 @@ func (e *engine) prepareCreate(r *op.Request) (op.Call, error) {
 func (e *engine) created(body []byte) (jsontext.Value, error) {
 	b := append(make([]byte, 0, len(body)+64), '{')
 	typed := false
+	var failed error
 	err := members(body, func(name string, quoted, value jsontext.Value) {
-		if e.ignored[name] || value.Kind() == 'n' {
+		if failed != nil || e.ignored[name] || value.Kind() == 'n' || name == "@type" && string(value) == `""` {
 			return
 		}
 		typed = typed || name == "@type"
-		b = appendComma(b)
-		b = append(append(append(b, quoted...), ':'), value...)
+		b = append(append(appendComma(b), quoted...), ':')
+		if a := e.Shape.Attribute(name); a != nil {
+			b, failed = appendWithoutNulls(b, a.Type, value)
+		} else {
+			b = append(b, value...)
+		}
 	})
-	if err != nil {
+	if err = errors.Join(err, failed); err != nil {
 		return nil, fault.Invalidf("", "the body must be a JSON object").Because(err)
 	}
 	b = append(b, '}')
@@ -208,6 +214,13 @@ func (e *engine) patched(now jsontext.Value, i id.ID, href string, change func(a
 	}
 	if found = append(found, e.Shape.Validate(result)...); len(found) > 0 {
 		return nil, fault.InvalidAll(found)
+	}
+	e.Shape.dropNulls(object)
+	if typ, _ := object["@type"].(string); typ == "" {
+		object["@type"] = e.Shape.Name
+	}
+	if equal(before, object) {
+		return now, nil
 	}
 	delete(object, "id")
 	delete(object, "href")

@@ -30,6 +30,53 @@ func TestCreating(t *testing.T) {
 	}
 }
 
+// A null is no attribute, however deep it stands; what the standard does not name stays as it came.
+func TestNullsAreNotKept(t *testing.T) {
+	s := newServer(t)
+	a := s.do("POST", "", body("Moon", `"validFor":{"startDateTime":null,"x":null}`, `"account":[{"id":"1","name":"a","description":null}]`, `"y":{"z":null}`)).want(201)
+	for _, part := range []string{`"validFor":{"x":null}`, `"account":[{"id":"1","name":"a"}]`, `"y":{"z":null}`} {
+		if !strings.Contains(a.body, part) {
+			t.Errorf("%s lacks %s", a.body, part)
+		}
+	}
+	i := a.object()["id"].(string)
+	for _, c := range []struct{ media, patch string }{
+		{"application/json-patch+json", `[{"op":"add","path":"/status","value":null},{"op":"add","path":"/account/0/description","value":null}]`},
+		{"application/json", `{"account":[{"id":"2","name":"b","description":null}]}`},
+	} {
+		if a := s.do("PATCH", "/"+i, c.patch, "Content-Type: "+c.media).want(200); strings.Contains(a.body, `"status"`) || strings.Contains(a.body, "description") {
+			t.Errorf("%s: %s", c.patch, a.body)
+		}
+	}
+}
+
+func TestEveryResourceHasAType(t *testing.T) {
+	s := newServer(t)
+	a := s.do("POST", "", body("Moon", `"@type":""`)).want(201).object()
+	if a["@type"] != "Customer" {
+		t.Errorf("created as %v", a["@type"])
+	}
+	for _, patch := range []string{`{"@type":null}`, `{"@type":""}`} {
+		if a := s.do("PATCH", "/"+a["id"].(string), patch).want(200).object(); a["@type"] != "Customer" {
+			t.Errorf("%s: %v", patch, a["@type"])
+		}
+	}
+}
+
+func TestAPatchThatChangesNothingIsNoChange(t *testing.T) {
+	s := newServer(t)
+	i := s.create("Moon", `"x":{"b":1,"a":[2.50]}`)
+	for _, patch := range []string{`{}`, `{"name":"Moon"}`, `{"x":{"a":[2.50]},"status":null}`} {
+		if a := s.do("PATCH", "/"+i, patch, `If-Match: "v1"`).want(200); a.header.Get("ETag") != `"v1"` {
+			t.Errorf("%s: ETag %s", patch, a.header.Get("ETag"))
+		}
+	}
+	s.do("PATCH", "/"+i, `{}`, `If-Match: "v2"`).want(412)
+	if a := s.do("PATCH", "/"+i, `{"name":"Sun"}`).want(200); a.header.Get("ETag") != `"v2"` {
+		t.Errorf("ETag %s", a.header.Get("ETag"))
+	}
+}
+
 func TestWhatCannotBeCreated(t *testing.T) {
 	s := newServer(t)
 	for _, c := range []struct{ body, faults string }{
