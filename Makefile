@@ -37,7 +37,10 @@ gen: ## Write the generated files again.
 	go generate ./...
 	go run ./cmd/demarc config --docs > docs/configuration.md.new && mv docs/configuration.md.new docs/configuration.md
 
-.PHONY: ctk contracts scenarios crash keycloak budget readme vulnerabilities
+.PHONY: race ctk contracts scenarios crash keycloak budget readme vulnerabilities
+
+race: postgres ## The packages that do things side by side, under the race detector; needs a C compiler.
+	CGO_ENABLED=1 go test -race ./internal/store/... ./internal/worker ./internal/hub ./internal/api/... ./internal/auth/... ./internal/app
 
 ctk: build newman ## The official TM Forum conformance kits against the binary, on both engines.
 	NEWMAN_DIR=$(TOOLS)/newman SHARED=$(abspath $(SHARED)) go test -tags ctk -count=1 -timeout 20m -v ./test/ctk

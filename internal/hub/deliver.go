@@ -6,11 +6,13 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"syscall"
@@ -85,7 +87,11 @@ func (s *Service) post(ctx context.Context, client *http.Client, hub id.ID, addr
 	r.Header.Set("webhook-signature", sign(s.secret(hub), message, at, body))
 	answer, err := client.Do(r)
 	if err != nil {
-		return err
+		// A callback's query may hold a secret of the listener's: the address stays out of logs and jobs.
+		if failed, ok := errors.AsType[*url.Error](err); ok {
+			err = failed.Err
+		}
+		return fmt.Errorf("the listener does not answer: %w", err)
 	}
 	defer func() { _ = answer.Body.Close() }()
 	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, mostAnswer)) // what a listener says does not matter

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -65,6 +66,13 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.WriteHeader(http.StatusCreated)
+}
+
+// calls are the requests that came so far.
+func (l *listener) calls() []*http.Request {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.got)
 }
 
 func newHouse(t *testing.T, change ...func(*hub.Options)) *house {
@@ -167,7 +175,7 @@ func TestAnEventReachesItsSubscriber(t *testing.T) {
 	if said := h.deliver(1); len(said) != 1 || said[0] != nil {
 		t.Fatalf("%v", said)
 	}
-	r, body := h.listener.got[0], h.listener.bodies[0]
+	r, body := h.listener.calls()[0], h.listener.bodies[0]
 	if r.Method != http.MethodPost || r.URL.Path != "/in" || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
 		t.Errorf("%s %s %v", r.Method, r.URL, r.Header)
 	}
@@ -302,8 +310,8 @@ func TestNothingIsPromisedOfWhatIsRolledBack(t *testing.T) {
 	if _, err := h.customers.Create(dry, jsontext.Value(`{"name":"Sun"}`)); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(h.promised(1)); n != 0 || len(h.listener.got) != 0 {
-		t.Errorf("%d deliveries are promised, %d made", n, len(h.listener.got))
+	if n := len(h.promised(1)); n != 0 || len(h.listener.calls()) != 0 {
+		t.Errorf("%d deliveries are promised, %d made", n, len(h.listener.calls()))
 	}
 }
 
@@ -342,8 +350,8 @@ func TestSubscriptionsThatComeAndGo(t *testing.T) {
 	if n := len(h.promised(1)); n != 1 {
 		t.Errorf("%d deliveries once it is gone", n)
 	}
-	if said := h.deliver(1); said[0] != nil || len(h.listener.got) != 0 {
-		t.Errorf("what was promised to it: %v, %d calls", said, len(h.listener.got))
+	if said := h.deliver(1); said[0] != nil || len(h.listener.calls()) != 0 {
+		t.Errorf("what was promised to it: %v, %d calls", said, len(h.listener.calls()))
 	}
 }
 
@@ -397,7 +405,7 @@ func TestListenersThatFail(t *testing.T) {
 		if (err != nil) != c.fails || errors.As(err, &permanent) != c.permanent {
 			t.Errorf("%s: %v", c.name, err)
 		}
-		if n := len(h.listener.got); n != 1 {
+		if n := len(h.listener.calls()); n != 1 {
 			t.Errorf("%s: %d calls", c.name, n)
 		}
 	}
@@ -415,12 +423,26 @@ func TestAListenerThatNeverAnswers(t *testing.T) {
 	close(release)
 }
 
+// Why a delivery failed is logged and kept with the job; a listener's token is neither's business.
+func TestAFailureDoesNotTellTheCallbacksQuery(t *testing.T) {
+	h := newHouse(t)
+	if _, err := h.hubs.Hubs.Create(at(1), jsontext.Value(`{"callback":"`+h.listener.URL+`/in?token=hunter2"}`)); err != nil {
+		t.Fatal(err)
+	}
+	h.customer(1, `"name":"Ann"`)
+	h.listener.Close()
+	errs := h.deliver(1)
+	if len(errs) != 1 || errs[0] == nil || strings.Contains(errs[0].Error(), "hunter2") {
+		t.Errorf("the delivery ended with %v", errs)
+	}
+}
+
 func TestListenerPath(t *testing.T) {
 	h := newHouse(t, func(o *hub.Options) { o.Listener = true })
 	h.subscribe(1, "")
 	h.customer(1, `"name":"Moon"`)
 	h.deliver(1)
-	if got := h.listener.got[0].URL.Path; got != "/in/listener/customerCreateEvent" {
+	if got := h.listener.calls()[0].URL.Path; got != "/in/listener/customerCreateEvent" {
 		t.Errorf("called %s", got)
 	}
 }
@@ -463,8 +485,8 @@ func TestTheGuardIsAskedAtEveryConnection(t *testing.T) {
 	if err := h.deliver(1)[0]; err == nil || !strings.Contains(err.Error(), "shut") {
 		t.Errorf("%v", err)
 	}
-	if len(h.listener.got) != 0 {
-		t.Errorf("%d calls came in", len(h.listener.got))
+	if len(h.listener.calls()) != 0 {
+		t.Errorf("%d calls came in", len(h.listener.calls()))
 	}
 }
 
