@@ -161,6 +161,14 @@ func TestAFailedStartLeavesNothingBehind(t *testing.T) {
 	if err := failed.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "another demarc serves") {
 		t.Errorf("a second server on the same database: %v", err)
 	}
+	linked := *s
+	linked.DB = "sqlite:" + filepath.Join(t.TempDir(), "linked.db")
+	if err := os.Symlink(filepath.Join(s.Data, "demarc.db"), strings.TrimPrefix(linked.DB, "sqlite:")); err != nil {
+		t.Fatal(err)
+	}
+	if err := app.New(&linked, app.Options{Logger: slog.New(slog.DiscardHandler)}).Start(t.Context()); err == nil || !strings.Contains(err.Error(), "another demarc serves") {
+		t.Errorf("a second server on a link to the database: %v", err)
+	}
 	if _, err := http.Get("http://" + failed.Address() + "/healthz"); err == nil {
 		t.Error("the server that could not start listens")
 	}

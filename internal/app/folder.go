@@ -73,6 +73,9 @@ func lock(databaseURL string) (release func(), err error) {
 		return func() {}, nil
 	}
 	path, _, _ = strings.Cut(strings.TrimPrefix(path, "//"), "?")
+	if real, err := filepath.EvalSymlinks(path); err == nil { // one lock, whatever name leads to the file
+		path = real
+	}
 	f, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, advise(fmt.Errorf("the database's folder cannot be written to: %w", err),

@@ -104,7 +104,7 @@ func TestUnknownVariablesAreWarnedOf(t *testing.T) {
 
 func TestShowHidesSecrets(t *testing.T) {
 	l, err := config.Load(config.Input{
-		Env:      []string{"DEMARC_DB=postgres://demarc:hunter2@db/demarc", "DEMARC_SECRET=0123456789abcdef0123456789abcdef"},
+		Env:      []string{"DEMARC_DB=postgres://demarc:hunter2@db/demarc?sslmode=require&sslpassword=hunter3", "DEMARC_SECRET=0123456789abcdef0123456789abcdef"},
 		ReadFile: file(""),
 	})
 	if err != nil {
@@ -114,12 +114,12 @@ func TestShowHidesSecrets(t *testing.T) {
 	if err := l.Show(&b); err != nil {
 		t.Fatal(err)
 	}
-	for _, secret := range []string{"hunter2", "0123456789abcdef"} {
+	for _, secret := range []string{"hunter2", "hunter3", "0123456789abcdef"} {
 		if strings.Contains(b.String(), secret) {
 			t.Errorf("the secret %q is shown", secret)
 		}
 	}
-	if !regexp.MustCompile(`(?m)^db +postgres://demarc:xxxxx@db/demarc +environment$`).MatchString(b.String()) {
+	if !regexp.MustCompile(`(?m)^db +postgres://demarc:xxxxx@db/demarc\?sslmode=require&sslpassword=xxxxx +environment$`).MatchString(b.String()) {
 		t.Errorf("shown:\n%s", b.String())
 	}
 }

@@ -103,6 +103,18 @@ func (f Field) text(s *Settings) string {
 	return fmt.Sprint(v)
 }
 
+// redacted is a URL without its passwords, those in its query too (password, sslpassword).
+func redacted(u *url.URL) string {
+	q := u.Query()
+	for name := range q {
+		if strings.Contains(strings.ToLower(name), "password") {
+			q.Set(name, "xxxxx")
+			u.RawQuery = q.Encode()
+		}
+	}
+	return u.Redacted()
+}
+
 // shown is the value as it may be shown to people.
 func (f Field) shown(s *Settings) string {
 	text := f.text(s)
@@ -113,7 +125,7 @@ func (f Field) shown(s *Settings) string {
 		}
 	case "url":
 		if u, err := url.Parse(text); err == nil {
-			return u.Redacted()
+			return redacted(u)
 		}
 		return "(set, not a URL)"
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -31,6 +32,23 @@ func (s *Store) run(t *testing.T, ctx context.Context, sql string) {
 		return err
 	}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestTheFilesAreTheirOwnersAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	s, err := Open(context.Background(), "sqlite:"+path, Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close() //nolint:errcheck // nothing is kept of it
+	if _, err := s.Migrate(context.Background(), false); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		if i, err := os.Stat(name); err != nil || i.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v (%v)", name, i, err)
+		}
 	}
 }
 

@@ -44,6 +44,12 @@ func openSQLite(path string, o Options, docs *cache.Cache[Doc]) (*sqliteDB, erro
 			return nil, err
 		}
 	}
+	// A new file is its owner's alone, whatever the umask; SQLite gives the files beside it the same mode.
+	if f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600); err == nil {
+		if err := f.Close(); err != nil {
+			return nil, err
+		}
+	}
 	drv, err := sqliteDriver()
 	if err != nil {
 		return nil, err
