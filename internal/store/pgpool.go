@@ -14,8 +14,12 @@ import (
 // when it is needed; one that broke, or turned out to lead to a server that takes no writes any more, is
 // dropped, and the next is made to the host that does.
 type pgPool struct {
-	cfg    *pgx.ConnConfig
-	slots  chan *pgSlot
+	cfg *pgx.ConnConfig
+	// turns lets as many borrow as there are slots; free is a stack, so that few callers use few connections,
+	// whose servers have everything at hand.
+	turns  chan struct{}
+	mu     sync.Mutex
+	free   []*pgSlot
 	size   int
 	closed chan struct{}
 	once   sync.Once
@@ -38,14 +42,30 @@ const (
 )
 
 func newPgPool(cfg *pgx.ConnConfig, size int) *pgPool {
-	p := &pgPool{cfg: cfg, size: size, slots: make(chan *pgSlot, size), closed: make(chan struct{})}
+	p := &pgPool{cfg: cfg, size: size, turns: make(chan struct{}, size), closed: make(chan struct{})}
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = connectTime
 	}
 	for range size {
-		p.slots <- &pgSlot{}
+		p.push(&pgSlot{})
 	}
 	return p
+}
+
+func (p *pgPool) push(s *pgSlot) {
+	p.mu.Lock()
+	p.free = append(p.free, s)
+	p.mu.Unlock()
+	p.turns <- struct{}{}
+}
+
+// pop takes the slot that was given back last; the caller has a turn.
+func (p *pgPool) pop() *pgSlot {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.free[len(p.free)-1]
+	p.free = p.free[:len(p.free)-1]
+	return s
 }
 
 // borrow waits for a free slot and sees to it that it has a connection; give it back.
@@ -55,14 +75,14 @@ func (p *pgPool) borrow(ctx context.Context) (*pgSlot, error) {
 		return nil, errClosed
 	default:
 	}
-	var s *pgSlot
 	select {
-	case s = <-p.slots:
+	case <-p.turns:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-p.closed:
 		return nil, errClosed
 	}
+	s := p.pop()
 	if err := p.ready(ctx, s); err != nil {
 		p.giveBack(s)
 		return nil, err
@@ -92,7 +112,7 @@ func (p *pgPool) giveBack(s *pgSlot) {
 		s.drop()
 	}
 	s.idle = (clock.Real{}).Now()
-	p.slots <- s
+	p.push(s)
 }
 
 func (s *pgSlot) drop() {
@@ -115,7 +135,8 @@ func (p *pgPool) close() error {
 	p.once.Do(func() {
 		close(p.closed)
 		for range p.size {
-			if s := <-p.slots; s.conn != nil {
+			<-p.turns
+			if s := p.pop(); s.conn != nil {
 				s.drop()
 			}
 		}

@@ -77,8 +77,13 @@ type result struct {
 	p50, p99 time.Duration
 }
 
-// rate is completed operations per second.
-func (r result) rate() float64 { return float64(r.n) / r.took.Seconds() }
+// rate is completed operations per second; 0 when nothing was measured.
+func (r result) rate() float64 {
+	if r.took == 0 {
+		return 0
+	}
+	return float64(r.n) / r.took.Seconds()
+}
 
 // measure runs work on as many goroutines as there are clients for about d and gathers the latencies. Each
 // goroutine gets its own worker from start. The first fifth of the time warms up and does not count.
