@@ -13,11 +13,16 @@ import (
 // postgresDB is the engine for many nodes.
 type postgresDB struct {
 	pool *pgPool
+	// turn is held by the one transaction of this process that met others again and again and is tried without
+	// meeting those that did so too.
+	turn chan struct{}
 }
 
 const (
 	// maxTries bounds how often a transaction that met another is tried again.
 	maxTries = 12
+	// patience is after how many tries it waits for its turn.
+	patience = 3
 	// firstPause doubles with every try, up to lastPause; the real pause is drawn between none and that.
 	firstPause = 2 * time.Millisecond
 	lastPause  = 250 * time.Millisecond
@@ -39,7 +44,7 @@ func openPostgres(ctx context.Context, url string, o Options) (*postgresDB, erro
 	}
 	cfg.RuntimeParams["default_transaction_isolation"] = "read committed"
 	// Writes need connections beside the reads.
-	db := &postgresDB{pool: newPgPool(cfg, 2*o.Readers)}
+	db := &postgresDB{pool: newPgPool(cfg, 2*o.Readers), turn: make(chan struct{}, 1)}
 	s, err := db.pool.borrow(ctx)
 	if err != nil {
 		return nil, errors.Join(err, db.close())
@@ -73,11 +78,21 @@ func (db *postgresDB) snapshot(ctx context.Context, fn func(c conn) error) error
 	})
 }
 
-// write runs body in a serializable transaction and tries again when it met another one.
+// write runs body in a serializable transaction and tries again when it met another one. Many that change the
+// same thing, as the balance that everybody pays into, would go on meeting each other: after some tries they
+// take turns.
 func (db *postgresDB) write(ctx context.Context, body func(t *tx) error) error {
 	var err error
 	for try := range maxTries {
-		if try > 0 {
+		switch {
+		case try == patience:
+			select {
+			case db.turn <- struct{}{}:
+				defer func() { <-db.turn }()
+			case <-ctx.Done():
+				return errors.Join(ctx.Err(), err)
+			}
+		case try > 0:
 			if perr := pause(ctx, try); perr != nil {
 				return errors.Join(perr, err)
 			}
