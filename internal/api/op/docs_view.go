@@ -286,7 +286,7 @@ func (s *schemas) sample(schema *huma.Schema, depth int) any {
 	}
 	switch schema.Type {
 	case huma.TypeString:
-		if text, ok := map[string]string{"date-time": "2026-01-31T09:30:00Z", "date": "2026-01-31", "uri": "https://example.com", "email": "anna@example.com"}[schema.Format]; ok {
+		if text, ok := map[string]string{"date-time": "2026-01-31T09:30:00Z", "date": "2026-01-31", "uri": "https://example.com", "uri-reference": "https://example.com", "email": "anna@example.com"}[schema.Format]; ok {
 			return text
 		}
 		return "text"

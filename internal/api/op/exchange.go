@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -76,6 +77,10 @@ func (e *endpoint) admitAndWork(x *exchange, r *http.Request) error {
 		h := r.Header
 		if err := once(h, "Authorization", "X-Api-Key", "Spid"); err != nil {
 			return err
+		}
+		if spid, sent := h["Spid"]; sent && strings.TrimSpace(spid[0]) == "" {
+			// An empty one is a client's mistake: the default would be another service provider than is meant.
+			return fault.Invalidf("spid", "must be the number of a service provider; leave the header out for the default")
 		}
 		sc, err := e.server.options.Gate.Admit(r.Context(), first(h, "Authorization"), first(h, "X-Api-Key"), first(h, "Spid"), e.Permission)
 		if err != nil {

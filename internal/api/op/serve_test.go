@@ -84,6 +84,20 @@ func TestACredentialThatComesTwiceIsRefused(t *testing.T) {
 	}
 }
 
+func TestAnEmptyServiceProviderIsNotTheDefault(t *testing.T) {
+	h := serve(t, read(desk()))
+	for _, spid := range []string{"", " "} {
+		r := httptest.NewRequest("GET", "/api/customer/1", nil)
+		r.Header.Set("Authorization", "Bearer good")
+		r.Header.Set("spid", spid)
+		w := httptest.NewRecorder()
+		h.handler.ServeHTTP(w, r)
+		if p := h.refused(w, 400); p.Attribute != "spid" {
+			t.Errorf("%q is at fault", p.Attribute)
+		}
+	}
+}
+
 func TestRequestsCarryAnID(t *testing.T) {
 	h := serve(t, read(desk()))
 	for header, want := range map[string]string{

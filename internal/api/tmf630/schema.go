@@ -124,6 +124,8 @@ func (t Type) schema() *huma.Schema {
 		return &huma.Schema{Type: t.Base}
 	case "base64":
 		return &huma.Schema{Type: huma.TypeString, ContentEncoding: "base64"}
+	case "uri": // hrefs may be relative, and some systems send empty ones
+		return &huma.Schema{Type: huma.TypeString, Format: "uri-reference"}
 	case "string":
 		return &huma.Schema{Type: huma.TypeString, Enum: values(t.Values)}
 	}
