@@ -252,6 +252,8 @@ func TestListsOfOrdersAndSubscriptionsComeInPages(t *testing.T) {
 				t.Errorf("%s: %d items, headers %v", path, a.len(), a.header)
 			}
 			s.do("GET", path, "").want(200)
+			s.do("GET", path+"?accountId=", "").want(400).is(map[string]string{"details.0.attribute": "accountId"})
+			s.do("GET", path+"?account=x", "").want(400)
 		}
 	})
 }

@@ -119,8 +119,22 @@ type listOut struct {
 // pages is what the lists of this façade answer with beside 200.
 func pages() map[int]string { return map[int]string{http.StatusPartialContent: "A page of them."} }
 
+// said refuses filters without a value, as TMF630's lists do: what a client left empty would list everything.
+func said(r *op.Request, filters ...string) error {
+	var wrong fault.Several
+	for _, name := range filters {
+		if r.Query.Has(name) && r.Query.Get(name) == "" {
+			wrong.Invalidf(name, "a value is missing")
+		}
+	}
+	return wrong.Err()
+}
+
 func (a *api) listOrders(ctx context.Context, in *ordersIn) (*listOut, error) {
 	var account id.ID
+	if err := said(in.Request, "accountId", "accountID"); err != nil {
+		return nil, err
+	}
 	if in.AccountID != "" || in.Upper != "" {
 		var err error
 		if account, err = a.accountOf(ctx, []named{{"accountId", in.AccountID}, {"accountID", in.Upper}}); err != nil {

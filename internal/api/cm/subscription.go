@@ -156,6 +156,9 @@ func (a *api) listLines(ctx context.Context, in *linesIn) (*linesOut, error) {
 	filter := func(attribute, value string) {
 		q.Filters = append(q.Filters, store.Filter{Path: []string{attribute}, Op: store.Eq, Values: []string{value}, Type: store.Text})
 	}
+	if err := said(in.Request, "accountId", "accountID", "mobileNumber"); err != nil {
+		return nil, err
+	}
 	if in.AccountID != "" || in.Upper != "" {
 		i, err := a.accountOf(ctx, []named{{"accountId", in.AccountID}, {"accountID", in.Upper}})
 		if err != nil {
