@@ -49,6 +49,8 @@ func Operations(d Deps) []op.Operation {
 	for n := range ops {
 		o := &ops[n]
 		o.Facade, o.Aliases = facade, []string{alias + strings.TrimPrefix(o.Path, base)}
+		// A filter under a name that is not known would list everything.
+		o.StrictQuery = o.Method == http.MethodGet
 		verb, _ := auth.VerbOf(o.Method)
 		o.Permission = []auth.Permission{{Entity: auth.AdminEntity, Verb: verb}}
 	}
