@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 
 	"github.com/demarc-bss/demarc/internal/api/op"
@@ -37,7 +38,16 @@ func devProvider(s *config.Settings, f folder, c clock.Clock) (*devidp.Provider,
 	return devidp.New(o)
 }
 
+// devRealm is the realm of the file in the settings, or the one that demarc itself would export.
 func devRealm(s *config.Settings) (*realm.Realm, error) {
+	if s.DevRealm != "" {
+		f, err := os.Open(s.DevRealm)
+		if err != nil {
+			return nil, advise(err, "name a realm file that Keycloak could import with --dev-realm, or leave the setting out")
+		}
+		defer func() { _ = f.Close() }()
+		return realm.Parse(f)
+	}
 	o, err := realmOptions(s)
 	if err != nil {
 		return nil, err

@@ -34,6 +34,7 @@ type Settings struct {
 	Secret     string   `name:"secret" env:"DEMARC_SECRET" secret:"all" group:"Identity" help:"Secret of at least 32 bytes that API keys are stored under and webhook secrets are derived from; the same on every node, and kept: without it no API key works any longer. Empty makes one in the data folder, which is right for one node only."`
 
 	Dev              bool     `name:"dev" env:"DEMARC_DEV" group:"Development" help:"Development: an identity provider of its own with known passwords, on this server's address. Refused on any address but loopback."`
+	DevRealm         string   `name:"dev-realm" env:"DEMARC_DEV_REALM" placeholder:"FILE" group:"Development" help:"Realm file that the development identity provider loads, as Keycloak imports it; without one it makes the realm that demarc realm export prints."`
 	Demo             bool     `name:"demo" env:"DEMARC_DEMO" group:"Development" help:"Fill an empty database with demonstration data."`
 	DemoCustomers    int      `name:"demo-customers" env:"DEMARC_DEMO_CUSTOMERS" default:"500" group:"Development" help:"How many demonstration customers each service provider gets."`
 	ServiceProviders []string `name:"service-provider" env:"DEMARC_SERVICE_PROVIDER" default:"1:HappyPhone,2:SadPhone" placeholder:"SPID:NAME" group:"Development" help:"Service providers of the development realm and of the demonstration data."`
