@@ -84,9 +84,6 @@ func (a *App) SPIDs() []int {
 // Failed delivers when serving fails after Start.
 func (a *App) Failed() <-chan error { return a.failed }
 
-// Worker runs the jobs of this process.
-func (a *App) Worker() *worker.Worker { return a.worker }
-
 // Mint makes an access token of a development user.
 func (a *App) Mint(user, client string) (string, error) {
 	if a.idp == nil {

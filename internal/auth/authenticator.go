@@ -73,15 +73,6 @@ func (a *Authenticator) AuthenticateHeader(ctx context.Context, h http.Header) (
 	return a.Authenticate(ctx, h.Get("Authorization"), h.Get("X-Api-Key"))
 }
 
-// SPIDHeader is the `spid` header of a request, for Principal.Scope. A header that comes twice is an
-// Invalid fault.
-func SPIDHeader(h http.Header) (string, error) {
-	if len(h.Values("Spid")) > 1 {
-		return "", fault.Invalidf("spid", "must come once")
-	}
-	return h.Get("Spid"), nil
-}
-
 func (a *Authenticator) token(ctx context.Context, token string) (*Principal, error) {
 	sum := sha256.Sum256([]byte(token))
 	now := a.clock.Now()

@@ -134,9 +134,6 @@ func (w *Worker) HandleInTx(kind string, h job.Handler) {
 	w.handlers[kind] = handler{run: h, inTx: true}
 }
 
-// Kinds is how many kinds of job have a handler.
-func (w *Worker) Kinds() int { return len(w.handlers) }
-
 // Wake has the worker look for due jobs now instead of at its next poll. It never blocks.
 func (w *Worker) Wake() {
 	for _, l := range [...]*lane{w.own, w.others} {

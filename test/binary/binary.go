@@ -146,9 +146,6 @@ func Environ() []string {
 	return slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "DEMARC_") })
 }
 
-// Log is the end of what it printed.
-func (s *Server) Log() string { return s.log.String() }
-
 // Kill ends it at once, as kill -9 does.
 func (s *Server) Kill() {
 	_ = s.Cmd.Process.Kill()

@@ -3,7 +3,6 @@ package op_test
 import (
 	"context"
 	"net/http"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/auth"
-	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/kernel/money"
 	"github.com/demarc-bss/demarc/internal/kernel/msisdn"
@@ -202,27 +200,5 @@ func TestTypesThatCannotBeDeclared(t *testing.T) {
 		if _, err := op.NewTable(o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}
-	}
-}
-
-func TestETags(t *testing.T) {
-	header := func(name, value string) http.Header { return http.Header{name: {value}} }
-	for value, want := range map[string]int64{``: 0, `*`: 0, `"v3"`: 3, `W/"v12"`: 12} {
-		if v, err := op.IfMatch(header("If-Match", value)); err != nil || v != want {
-			t.Errorf("If-Match %s: %d, %v", value, v, err)
-		}
-	}
-	for value, want := range map[string]fault.Kind{`"abc"`: fault.Stale, `v3`: fault.Stale, `"v0"`: fault.Stale, `"v-1"`: fault.Stale, `"v1", "v2"`: fault.Invalid, `"v99999999999999999999"`: fault.Stale} {
-		if _, err := op.IfMatch(header("If-Match", value)); fault.KindOf(err) != want {
-			t.Errorf("If-Match %s: %v", value, err)
-		}
-	}
-	got := map[string]bool{}
-	want := map[string]bool{`"v3"`: true, `"v2", W/"v3"`: true, `*`: true, `"v4"`: false, ``: false}
-	for value := range want {
-		got[value] = op.IfNoneMatch(header("If-None-Match", value), 3)
-	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("%v", got)
 	}
 }

@@ -148,14 +148,8 @@ func (c *Condition) compileRegex(at string, values []string) error {
 	return nil
 }
 
-// Path is where the condition looks.
-func (c *Condition) Path() []string { return c.path }
-
 // Op is how it compares.
 func (c *Condition) Op() Op { return c.op }
-
-// Pattern is the compiled expression of a Regex condition.
-func (c *Condition) Pattern() *regexp.Regexp { return c.re }
 
 // Texts are the values when comparing them as text alone gives the same answer for every stored string:
 // then an indexed text column may be asked. ok is false otherwise.
