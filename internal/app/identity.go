@@ -1,13 +1,17 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/auth"
@@ -41,12 +45,11 @@ func devProvider(s *config.Settings, f folder, c clock.Clock) (*devidp.Provider,
 // devRealm is the realm of the file in the settings, or the one that demarc itself would export.
 func devRealm(s *config.Settings) (*realm.Realm, error) {
 	if s.DevRealm != "" {
-		f, err := os.Open(s.DevRealm)
+		text, err := os.ReadFile(s.DevRealm)
 		if err != nil {
 			return nil, advise(err, "name a realm file that Keycloak could import with --dev-realm, or leave the setting out")
 		}
-		defer func() { _ = f.Close() }()
-		return realm.Parse(f)
+		return realm.Parse(bytes.NewReader(fillIn(text, os.LookupEnv)))
 	}
 	o, err := realmOptions(s)
 	if err != nil {
@@ -54,6 +57,21 @@ func devRealm(s *config.Settings) (*realm.Realm, error) {
 	}
 	o.Dev = true
 	return realm.Build(o)
+}
+
+var placeholder = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
+
+// fillIn puts variables of the environment in the place of their ${NAME}, as Keycloak does when it imports a
+// realm. What no variable has stays as it is: Keycloak's own texts look alike.
+func fillIn(file []byte, lookup func(string) (string, bool)) []byte {
+	return placeholder.ReplaceAllFunc(file, func(found []byte) []byte {
+		v, ok := lookup(string(found[2 : len(found)-1]))
+		quoted, err := jsontext.AppendQuote(nil, v)
+		if !ok || err != nil {
+			return found
+		}
+		return quoted[1 : len(quoted)-1]
+	})
 }
 
 func realmOptions(s *config.Settings) (realm.Options, error) {
