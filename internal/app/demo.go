@@ -23,13 +23,15 @@ func (h *House) LoadDemo(ctx context.Context) (string, error) {
 	// Orders are carried out in the transaction that places them: a few large transactions instead of
 	// thousands. Nothing else is due in a database without customers.
 	w := worker.New(h.Store, worker.Options{Scope: auth.System, Logger: slog.New(slog.DiscardHandler)})
-	for kind, do := range h.Orders.Jobs() {
+	for kind, do := range h.Jobs() {
+		w.Handle(kind, do)
+	}
+	for kind, do := range h.WaitingJobs() {
 		w.Handle(kind, do)
 	}
 	d := demo.House{
-		Store: h.Store, Providers: h.Providers, Parties: h.Parties, Customers: h.Customers, Accounts: h.Accounts,
-		Catalog: h.Catalog, Inventory: h.Inventory, Orders: h.Orders,
-		Work: func(ctx context.Context) error { _, err := w.Drain(ctx); return err },
+		House: h.House,
+		Work:  func(ctx context.Context) error { _, err := w.Drain(ctx); return err },
 	}
 	total := 0
 	for _, p := range demo.Providers(names) {

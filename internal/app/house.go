@@ -8,36 +8,19 @@ import (
 	"net/url"
 	"os/user"
 
-	"github.com/demarc-bss/demarc/internal/account"
 	"github.com/demarc-bss/demarc/internal/auth"
-	"github.com/demarc-bss/demarc/internal/balance"
-	"github.com/demarc-bss/demarc/internal/catalog"
 	"github.com/demarc-bss/demarc/internal/config"
-	"github.com/demarc-bss/demarc/internal/customer"
-	"github.com/demarc-bss/demarc/internal/inventory"
+	"github.com/demarc-bss/demarc/internal/house"
 	"github.com/demarc-bss/demarc/internal/kernel/clock"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/kernel/scope"
-	"github.com/demarc-bss/demarc/internal/order"
-	"github.com/demarc-bss/demarc/internal/party"
-	"github.com/demarc-bss/demarc/internal/provider"
 	"github.com/demarc-bss/demarc/internal/store"
-	"github.com/demarc-bss/demarc/internal/subscription"
 )
 
 // House is the domains on one database, without anything that serves or runs.
 type House struct {
-	Store         *store.Store
-	Providers     *provider.Service
-	Parties       *party.Service
-	Customers     *customer.Service
-	Accounts      *account.Service
-	Catalog       *catalog.Service
-	Inventory     *inventory.Service
-	Subscriptions *subscription.Service
-	Balances      *balance.Service
-	Orders        *order.Service
+	*house.House
 
 	keyring  *keyring
 	settings *config.Settings
@@ -98,19 +81,7 @@ func hosts(base string) []string {
 
 // build puts the domains on a store.
 func build(db *store.Store, s *config.Settings) *House {
-	h := &House{Store: db, settings: s}
-	h.Providers = provider.New(db)
-	h.Parties = party.New(db)
-	h.Customers = customer.New(db, h.Parties)
-	h.Accounts = account.New(db, h.Customers, h.Parties, h.Providers)
-	h.Catalog = catalog.New(db)
-	h.Inventory = inventory.New(db)
-	h.Subscriptions = subscription.New(db, h.Accounts, h.Providers)
-	h.Balances = balance.New(db)
-	h.Orders = order.New(db, order.Parts{
-		Customers: h.Customers, Accounts: h.Accounts, Catalog: h.Catalog, Inventory: h.Inventory,
-		Subscriptions: h.Subscriptions, Balances: h.Balances,
-	})
+	h := &House{House: house.New(db, house.Outside{}), settings: s}
 	h.keyring = newKeyring(db)
 	return h
 }

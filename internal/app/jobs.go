@@ -10,8 +10,11 @@ import (
 // handleJobs gives the worker a handler for every kind of job that the house promises.
 func (a *App) handleJobs() {
 	a.worker.HandleWaiting(hub.JobKind, a.hub.Handler())
-	for kind, h := range a.Orders.Jobs() {
+	for kind, h := range a.Jobs() {
 		a.worker.Handle(kind, h)
+	}
+	for kind, h := range a.WaitingJobs() {
+		a.worker.HandleWaiting(kind, h)
 	}
 }
 

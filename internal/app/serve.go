@@ -56,10 +56,7 @@ func (a *App) table() (*op.Table, error) {
 		ops = append(ops, identityOperations(a.idp)...)
 	}
 	ops = append(ops, tmf.Operations(a.tmfDeps())...)
-	ops = append(ops, cm.Operations(cm.Deps{
-		Parties: a.Parties, Customers: a.Customers, Providers: a.Providers, Accounts: a.Accounts, Catalog: a.Catalog,
-		Subscriptions: a.Subscriptions, Balances: a.Balances, Orders: a.Orders,
-	})...)
+	ops = append(ops, cm.Operations(cm.Deps{House: a.House.House})...)
 	ops = append(ops, admin.Operations(admin.Deps{
 		Store: a.Store, Keys: a.auth.Keys(), KeyTrail: a.keyring.Trail, Authenticate: a.auth.AuthenticateHeader,
 	})...)

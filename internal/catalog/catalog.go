@@ -32,8 +32,17 @@ const (
 
 const keyClaim = "productOffering.key"
 
-// PricePlan is the kind of offering that a line is on; it has exactly one.
-const PricePlan = "pricePlan"
+// The kinds of offerings. A line is on exactly one PricePlan and may hold many of the others, save SIMCard and
+// Device, which are sold once and held by nobody.
+const (
+	PricePlan = "pricePlan"
+	// Package and BoltOn are add-ons: a package renews with its recurring price, a bolt-on is bought once.
+	Package = "package"
+	BoltOn  = "boltOn"
+	VAS     = "vas"
+	SIMCard = "sim"
+	Device  = "device"
+)
 
 // Offering is something that can be bought (TMF620 ProductOffering). Key, OfferingType, PaidType,
 // OpeningBalance and Allowances extend the standard.
@@ -50,12 +59,45 @@ type Offering struct {
 	// Key names the offering at its service provider, the same wherever the file is loaded.
 	Key          string `json:"key,omitzero"`
 	OfferingType string `json:"offeringType,omitzero"`
+	// OfferingType is one of the kinds above; empty for what demarc does not carry out.
 	// PaidType is "prepaid" or "postpaid"; empty suits both.
 	PaidType string `json:"paidType,omitzero"`
 	// OpeningBalance is the money a new line begins with.
 	OpeningBalance *money.Amount `json:"openingBalance,omitzero"`
 	Allowances     []Allowance   `json:"allowance,omitzero"`
-	Rest           sid.Rest      `json:",embed"`
+	// Tariff refers to what usage costs on a price plan.
+	Tariff   *sid.Ref  `json:"tariff,omitzero"`
+	Category []sid.Ref `json:"category,omitzero"`
+	// Relationships say what goes with what (TMF620 ProductOfferingRelationship).
+	Relationships []Relationship `json:"productOfferingRelationship,omitzero"`
+	Terms         []Term         `json:"productOfferingTerm,omitzero"`
+	Rest          sid.Rest       `json:",embed"`
+}
+
+// Relationship is how an offering stands to another. The types that rules know: RelAddOn (a plan, to an add-on
+// that goes with it), RelMigration (a plan, to one that its lines may change to), RelExclusion (an add-on, to
+// one that a line cannot have at the same time). A plan without RelAddOn takes every add-on, one without
+// RelMigration may change to every plan of its paid type.
+type Relationship struct {
+	ID   string   `json:"id"`
+	Name string   `json:"name,omitzero"`
+	Type string   `json:"relationshipType"`
+	Rest sid.Rest `json:",embed"`
+}
+
+// The relationship types that rules know.
+const (
+	RelAddOn     = "addOn"
+	RelMigration = "migration"
+	RelExclusion = "exclusion"
+)
+
+// Term is a commitment (TMF620 ProductOfferingTerm).
+type Term struct {
+	Name        string       `json:"name,omitzero"`
+	Description string       `json:"description,omitzero"`
+	Duration    sid.Quantity `json:"duration,omitzero"`
+	Rest        sid.Rest     `json:",embed"`
 }
 
 // Price is what an offering costs (TMF620 ProductOfferingPrice, held by value). Price includes the tax.
@@ -99,8 +141,21 @@ type Allowance struct {
 	Amount    int64  `json:"amount"`
 	Units     string `json:"units"`
 	// ValidityDays is how long a grant lasts, in days of 24 hours; 0 has no end.
-	ValidityDays int      `json:"validityDays,omitzero"`
-	Rest         sid.Rest `json:",embed"`
+	ValidityDays int `json:"validityDays,omitzero"`
+	// Recurring has it granted anew each period of the offering's recurring price, until the period's end (or
+	// ValidityDays, when that is given); otherwise it is granted once.
+	Recurring bool `json:"recurring,omitzero"`
+	// Group has all lines of the account share it.
+	Group bool `json:"group,omitzero"`
+	// Zones are keys of the tariff's zones that it is good for; empty: everything at home that is not
+	// international is up to the tariff's zone "home", see rating.
+	Zones []string `json:"zones,omitzero"`
+	// Roaming are keys of visited-network zones that it is good in beside home; "*" is everywhere.
+	Roaming []string `json:"roaming,omitzero"`
+	// Priority orders consumption: the lower first; within one, what ends first.
+	Priority int       `json:"priority,omitzero"`
+	Rollover *Rollover `json:"rollover,omitzero"`
+	Rest     sid.Rest  `json:",embed"`
 }
 
 // LifecycleStatus is where an offering stands. The states of TMF620's lifecycle have rules; other text is

@@ -12,15 +12,12 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/demarc-bss/demarc/internal/account"
 	"github.com/demarc-bss/demarc/internal/catalog"
-	"github.com/demarc-bss/demarc/internal/customer"
+	"github.com/demarc-bss/demarc/internal/house"
 	"github.com/demarc-bss/demarc/internal/inventory"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/kernel/money"
 	"github.com/demarc-bss/demarc/internal/kernel/msisdn"
-	"github.com/demarc-bss/demarc/internal/order"
-	"github.com/demarc-bss/demarc/internal/party"
 	"github.com/demarc-bss/demarc/internal/provider"
 	"github.com/demarc-bss/demarc/internal/store"
 )
@@ -34,14 +31,7 @@ var (
 
 // House is what demonstration data is made with.
 type House struct {
-	Store     *store.Store
-	Providers *provider.Service
-	Parties   *party.Service
-	Customers *customer.Service
-	Accounts  *account.Service
-	Catalog   *catalog.Service
-	Inventory *inventory.Service
-	Orders    *order.Service
+	*house.House
 	// Work runs every job that is due, in the transaction of its context: orders become subscriptions.
 	Work func(ctx context.Context) error
 }

@@ -7,36 +7,27 @@ import (
 	"testing"
 
 	"github.com/demarc-bss/demarc/internal/account"
-	"github.com/demarc-bss/demarc/internal/balance"
-	"github.com/demarc-bss/demarc/internal/catalog"
-	"github.com/demarc-bss/demarc/internal/customer"
 	"github.com/demarc-bss/demarc/internal/demo"
-	"github.com/demarc-bss/demarc/internal/inventory"
+	"github.com/demarc-bss/demarc/internal/house"
 	"github.com/demarc-bss/demarc/internal/kernel/scope"
-	"github.com/demarc-bss/demarc/internal/order"
 	"github.com/demarc-bss/demarc/internal/party"
-	"github.com/demarc-bss/demarc/internal/provider"
 	"github.com/demarc-bss/demarc/internal/store"
 	"github.com/demarc-bss/demarc/internal/store/storetest"
 	"github.com/demarc-bss/demarc/internal/subscription"
 	"github.com/demarc-bss/demarc/internal/worker"
 )
 
-func house(s *store.Store) (demo.House, *subscription.Service) {
-	h := demo.House{Store: s, Providers: provider.New(s), Parties: party.New(s), Catalog: catalog.New(s), Inventory: inventory.New(s)}
-	h.Customers = customer.New(s, h.Parties)
-	h.Accounts = account.New(s, h.Customers, h.Parties, h.Providers)
-	lines := subscription.New(s, h.Accounts, h.Providers)
-	h.Orders = order.New(s, order.Parts{Customers: h.Customers, Accounts: h.Accounts, Catalog: h.Catalog, Inventory: h.Inventory, Subscriptions: lines, Balances: balance.New(s)})
+func build(s *store.Store) (demo.House, *subscription.Service) {
+	h := demo.House{House: house.New(s, house.Outside{})}
 	w := worker.New(s, worker.Options{
 		Scope:  func(spid int, a scope.Actor) scope.Scope { return scope.Grant(spid, a, scope.Claims{}) },
 		Logger: slog.New(slog.DiscardHandler),
 	})
-	for kind, do := range h.Orders.Jobs() {
+	for kind, do := range h.Jobs() {
 		w.Handle(kind, do)
 	}
 	h.Work = func(ctx context.Context) error { _, err := w.Drain(ctx); return err }
-	return h, lines
+	return h, h.Subscriptions
 }
 
 func total(t *testing.T, docs func(context.Context, store.Query) (store.Page, error), ctx context.Context) int64 {
@@ -50,7 +41,7 @@ func total(t *testing.T, docs func(context.Context, store.Query) (store.Page, er
 
 func TestLoadingTwiceOrAfterAnInterruptionMakesEveryCustomerOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		h, lines := house(s)
+		h, lines := build(s)
 		ctx := storetest.Context(1)
 		p := demo.Providers(map[int]string{1: "HappyPhone"})[0]
 
@@ -85,7 +76,7 @@ func TestLoadingTwiceOrAfterAnInterruptionMakesEveryCustomerOnce(t *testing.T) {
 
 func TestADatabaseWithCustomersOfItsOwnIsLeftAlone(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		h, _ := house(s)
+		h, _ := build(s)
 		ctx := storetest.Context(2)
 		own := account.NewPrepaid{Individual: &party.Individual{GivenName: "Jane", FamilyName: "Doe"}, Currency: "GBP"}
 		if _, err := h.Accounts.OpenPrepaid(ctx, own); err != nil {
@@ -101,7 +92,7 @@ func TestADatabaseWithCustomersOfItsOwnIsLeftAlone(t *testing.T) {
 // The same service provider gets the same people in every database.
 func TestTheCustomersAreAlwaysTheSame(t *testing.T) {
 	names := func() (out []string) {
-		h, _ := house(storetest.Open(t, "sqlite"))
+		h, _ := build(storetest.Open(t, "sqlite"))
 		ctx := storetest.Context(1)
 		if _, err := h.Load(ctx, demo.Providers(map[int]string{1: "HappyPhone"})[0], 20); err != nil {
 			t.Fatal(err)

@@ -43,8 +43,12 @@ type ServiceProvider struct {
 	// Country is where numbers without a country code belong to (ISO 3166-1 alpha-2); may be empty.
 	Country string `json:"country,omitzero"`
 	// Language is what it speaks to subscribers who chose none (BCP 47, "en" by default).
-	Language string   `json:"language,omitzero"`
-	Rest     sid.Rest `json:",embed"`
+	Language string `json:"language,omitzero"`
+	// Policy is the rules that the service provider chose; what it leaves out has demarc's defaults.
+	Policy *Policy `json:"policy,omitzero"`
+	// Sandbox gives the service provider a clock of its own that stands until it is moved; never changed.
+	Sandbox bool     `json:"sandbox,omitzero"`
+	Rest    sid.Rest `json:",embed"`
 }
 
 // Location is the service provider's time zone.

@@ -50,10 +50,64 @@ type Line struct {
 	Resources       []sid.Ref            `json:"realizingResource,omitzero"`
 	OrderItems      []OrderItem          `json:"productOrderItem,omitzero"`
 
+	// Products are what the line holds beside its plan: add-ons and value-added services (TMF637 product).
+	Products []Held `json:"product,omitzero"`
+	// Plans are the plans it was on, the oldest first; the last is that of Offering.
+	Plans []PlanPeriod `json:"planHistory,omitzero"`
+	// Renewal is how the plan's recurring price goes on; nil for a plan without one.
+	Renewal *Renewal `json:"renewal,omitzero"`
+	// CreditLimit is how far below zero its money may go, MonthlySpendLimit the most it may spend on usage in a
+	// calendar month of the service provider's time zone; nil: nothing, and no bound.
+	CreditLimit       *money.Amount `json:"creditLimit,omitzero"`
+	MonthlySpendLimit *money.Amount `json:"monthlySpendLimit,omitzero"`
+	// Blocked says that its SIM was blocked by taking all products off; StateReason why it is in its state.
+	StateReason string `json:"stateReason,omitzero"`
+	// StateSince is when it entered its state.
+	StateSince *time.Time `json:"stateSince,omitzero"`
+
 	OrderDate       *time.Time `json:"orderDate,omitzero"`
 	StartDate       *time.Time `json:"startDate,omitzero"`
 	TerminationDate *time.Time `json:"terminationDate,omitzero"`
 	Rest            sid.Rest   `json:",embed"`
+}
+
+// HeldKind is the id kind of what a line holds beside its plan.
+var HeldKind = id.Kind{Name: "heldProduct", Prefix: "prd"}
+
+// Held is an add-on or value-added service of a line, by value (TMF637 ProductRefOrValue).
+type Held struct {
+	ID       id.ID    `json:"id"`
+	Type     string   `json:"@type,omitzero"`
+	Name     string   `json:"name,omitzero"`
+	Offering *sid.Ref `json:"productOffering,omitzero"`
+	// Kind is the offering's: catalog.Package, BoltOn or VAS.
+	Kind string `json:"offeringType,omitzero"`
+	// Status is active, suspended (a renewal is unpaid) or terminated.
+	Status          string     `json:"status"`
+	StartDate       *time.Time `json:"startDate,omitzero"`
+	TerminationDate *time.Time `json:"terminationDate,omitzero"`
+	Prices          []Price    `json:"productPrice,omitzero"`
+	Renewal         *Renewal   `json:"renewal,omitzero"`
+	Rest            sid.Rest   `json:",embed"`
+}
+
+// PlanPeriod is a time on a plan.
+type PlanPeriod struct {
+	Offering id.ID     `json:"offering"`
+	Name     string    `json:"name,omitzero"`
+	From     time.Time `json:"from"`
+}
+
+// Renewal is where a recurring price stands.
+type Renewal struct {
+	// Anchor is the moment of the first period's start; each next period begins as many periods later, in the
+	// service provider's time zone, on the month's last day where it has no such day.
+	Anchor time.Time `json:"anchor"`
+	// Count is how many periods were paid; Next when the next is due.
+	Count int       `json:"count"`
+	Next  time.Time `json:"next"`
+	// UnpaidSince is when the renewal that is due was first refused for want of money; nil: all is paid.
+	UnpaidSince *time.Time `json:"unpaidSince,omitzero"`
 }
 
 // OrderItem names the order that made or changed the line (TMF637 RelatedProductOrderItem).

@@ -8,29 +8,15 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/demarc-bss/demarc/internal/account"
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/api/tmf630"
 	"github.com/demarc-bss/demarc/internal/auth"
-	"github.com/demarc-bss/demarc/internal/balance"
-	"github.com/demarc-bss/demarc/internal/catalog"
-	"github.com/demarc-bss/demarc/internal/customer"
-	"github.com/demarc-bss/demarc/internal/order"
-	"github.com/demarc-bss/demarc/internal/party"
-	"github.com/demarc-bss/demarc/internal/provider"
-	"github.com/demarc-bss/demarc/internal/subscription"
+	"github.com/demarc-bss/demarc/internal/house"
 )
 
 // Deps are the domains that the façade shows.
 type Deps struct {
-	Parties       *party.Service
-	Customers     *customer.Service
-	Providers     *provider.Service
-	Accounts      *account.Service
-	Catalog       *catalog.Service
-	Subscriptions *subscription.Service
-	Balances      *balance.Service
-	Orders        *order.Service
+	*house.House
 	// Paging bounds lists; its zero value means tmf630's defaults.
 	Paging tmf630.Paging
 }

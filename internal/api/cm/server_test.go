@@ -60,10 +60,7 @@ func each(t *testing.T, run func(s *server)) {
 }
 
 func operations(h *ordertest.House) []op.Operation {
-	return cm.Operations(cm.Deps{
-		Parties: h.Parties, Customers: h.Customers, Providers: h.Providers, Accounts: h.Accounts,
-		Catalog: h.Catalog, Subscriptions: h.Subscriptions, Balances: h.Balances, Orders: h.Orders,
-	})
+	return cm.Operations(cm.Deps{House: h.House})
 }
 
 func handler(t *testing.T, h *ordertest.House) http.Handler {

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/demarc-bss/demarc/internal/account"
-	"github.com/demarc-bss/demarc/internal/balance"
 	"github.com/demarc-bss/demarc/internal/catalog"
 	"github.com/demarc-bss/demarc/internal/customer"
+	"github.com/demarc-bss/demarc/internal/house"
 	"github.com/demarc-bss/demarc/internal/inventory"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/kernel/job"
@@ -21,7 +21,6 @@ import (
 	"github.com/demarc-bss/demarc/internal/party"
 	"github.com/demarc-bss/demarc/internal/provider"
 	"github.com/demarc-bss/demarc/internal/store"
-	"github.com/demarc-bss/demarc/internal/subscription"
 )
 
 // Plans is the catalogue of a House.
@@ -44,36 +43,10 @@ plans:
 `
 
 // House is every domain on one store.
-type House struct {
-	Store         *store.Store
-	Parties       *party.Service
-	Customers     *customer.Service
-	Providers     *provider.Service
-	Accounts      *account.Service
-	Catalog       *catalog.Service
-	Inventory     *inventory.Service
-	Subscriptions *subscription.Service
-	Balances      *balance.Service
-	Orders        *order.Service
-}
+type House struct{ *house.House }
 
 // New builds the domains; the store holds nothing yet.
-func New(s *store.Store) *House {
-	h := &House{Store: s}
-	h.Parties = party.New(s)
-	h.Customers = customer.New(s, h.Parties)
-	h.Providers = provider.New(s)
-	h.Accounts = account.New(s, h.Customers, h.Parties, h.Providers)
-	h.Catalog = catalog.New(s)
-	h.Inventory = inventory.New(s)
-	h.Subscriptions = subscription.New(s, h.Accounts, h.Providers)
-	h.Balances = balance.New(s)
-	h.Orders = order.New(s, order.Parts{
-		Customers: h.Customers, Accounts: h.Accounts, Catalog: h.Catalog,
-		Inventory: h.Inventory, Subscriptions: h.Subscriptions, Balances: h.Balances,
-	})
-	return h
-}
+func New(s *store.Store) *House { return &House{house.New(s, house.Outside{})} }
 
 // Furnish creates the service provider, loads Plans, and fills the pools with so many numbers and SIMs.
 func (h *House) Furnish(ctx context.Context, t testing.TB, resources int) {
@@ -138,7 +111,7 @@ func (h *House) Order(ctx context.Context, t testing.TB, a id.ID, plan string, w
 // three times at most.
 func (h *House) Work(ctx context.Context, t testing.TB) (ran int) {
 	t.Helper()
-	handlers := h.Orders.Jobs()
+	handlers := h.Jobs()
 	for {
 		jobs, err := h.Store.ClaimJobs(ctx, 16, time.Minute)
 		if err != nil {

@@ -1,0 +1,94 @@
+// Package house builds every domain on one store and joins those that must hear of one another: what the server, the
+// commands, demonstration data, simulations and tests stand on.
+package house
+
+import (
+	"maps"
+
+	"github.com/demarc-bss/demarc/internal/account"
+	"github.com/demarc-bss/demarc/internal/balance"
+	"github.com/demarc-bss/demarc/internal/bulkupload"
+	"github.com/demarc-bss/demarc/internal/cart"
+	"github.com/demarc-bss/demarc/internal/catalog"
+	"github.com/demarc-bss/demarc/internal/customer"
+	"github.com/demarc-bss/demarc/internal/inventory"
+	"github.com/demarc-bss/demarc/internal/kernel/job"
+	"github.com/demarc-bss/demarc/internal/network"
+	"github.com/demarc-bss/demarc/internal/order"
+	"github.com/demarc-bss/demarc/internal/party"
+	"github.com/demarc-bss/demarc/internal/provider"
+	"github.com/demarc-bss/demarc/internal/renewal"
+	"github.com/demarc-bss/demarc/internal/store"
+	"github.com/demarc-bss/demarc/internal/subscription"
+	"github.com/demarc-bss/demarc/internal/usage"
+	"github.com/demarc-bss/demarc/internal/voucher"
+)
+
+// House is every domain on one store.
+type House struct {
+	Store         *store.Store
+	Providers     *provider.Service
+	Parties       *party.Service
+	Customers     *customer.Service
+	Accounts      *account.Service
+	Catalog       *catalog.Service
+	Inventory     *inventory.Service
+	Network       *network.Service
+	Subscriptions *subscription.Service
+	Balances      *balance.Service
+	Vouchers      *voucher.Service
+	Renewals      *renewal.Service
+	Usage         *usage.Service
+	Carts         *cart.Service
+	Orders        *order.Service
+	Uploads       *bulkupload.Service
+}
+
+// Outside is the other systems that a house works with.
+type Outside struct {
+	// Network does what lines need of the network.
+	Network network.Connector
+}
+
+// New builds the domains on a store; call it once, before the store is used.
+func New(s *store.Store, o Outside) *House {
+	h := &House{Store: s}
+	h.Providers = provider.New(s)
+	h.Parties = party.New(s)
+	h.Customers = customer.New(s, h.Parties)
+	h.Accounts = account.New(s, h.Customers, h.Parties, h.Providers)
+	h.Catalog = catalog.New(s)
+	h.Inventory = inventory.New(s)
+	h.Network = network.New(s, network.Options{Connector: o.Network})
+	h.Subscriptions = subscription.New(s, h.Accounts, h.Providers)
+	h.Balances = balance.New(s)
+	h.Vouchers = voucher.New(s, voucher.Parts{Providers: h.Providers, Subscriptions: h.Subscriptions, Balances: h.Balances})
+	h.Renewals = renewal.New(s, renewal.Parts{
+		Providers: h.Providers, Accounts: h.Accounts, Catalog: h.Catalog, Subscriptions: h.Subscriptions, Balances: h.Balances,
+	})
+	h.Usage = usage.New(s, usage.Parts{Providers: h.Providers, Catalog: h.Catalog, Subscriptions: h.Subscriptions, Balances: h.Balances})
+	h.Carts = cart.New(s, cart.Parts{Providers: h.Providers, Catalog: h.Catalog, Subscriptions: h.Subscriptions})
+	h.Orders = order.New(s, order.Parts{
+		Customers: h.Customers, Accounts: h.Accounts, Catalog: h.Catalog, Inventory: h.Inventory,
+		Subscriptions: h.Subscriptions, Balances: h.Balances,
+	})
+	h.Uploads = bulkupload.New(s, bulkupload.Parts{
+		Providers: h.Providers, Accounts: h.Accounts, Catalog: h.Catalog, Inventory: h.Inventory,
+		Subscriptions: h.Subscriptions, Balances: h.Balances,
+	})
+	return h
+}
+
+// Jobs are the handlers of all jobs that the domains promise and that touch the store alone, by kind.
+func (h *House) Jobs() map[string]job.Handler {
+	all := map[string]job.Handler{}
+	for _, jobs := range []map[string]job.Handler{
+		h.Orders.Jobs(), h.Renewals.Jobs(), h.Usage.Jobs(), h.Vouchers.Jobs(), h.Carts.Jobs(), h.Uploads.Jobs(),
+	} {
+		maps.Copy(all, jobs)
+	}
+	return all
+}
+
+// WaitingJobs are the handlers of jobs that wait for other systems, by kind.
+func (h *House) WaitingJobs() map[string]job.Handler { return h.Network.Jobs() }
