@@ -90,7 +90,7 @@ func New(s *store.Store, o Options) *Service {
 	}
 	h := &Service{store: s, o: o}
 	h.Hubs = resource.New(s, store.Definition{Kind: Kind, Table: "hub", Indexed: map[string]string{"callback": "callback"}}, h.rules())
-	s.React(h.react)
+	s.ReactIf(h.wants, h.react)
 	return h
 }
 
@@ -131,7 +131,7 @@ func (s *Service) check(v *Hub) error {
 	if why := s.checkCallback(v.Callback); why != "" {
 		return fault.Invalidf("callback", "callback %s", why)
 	}
-	if _, err := s.conditions(v.Query); err != nil {
+	if _, _, err := s.conditions(v.Query); err != nil {
 		f := fault.From(err)
 		return fault.Invalidf("query", "query: %s", f.Message).Because(err)
 	}

@@ -257,6 +257,34 @@ func TestWhichEventsASubscriberWants(t *testing.T) {
 }
 
 // A query that is well-formed and cannot be asked of anything would stop every change of the service provider.
+func TestQuietKindsReachWhoAsksForThem(t *testing.T) {
+	h := newHouse(t)
+	buckets := resource.New(h.store, store.Definition{Kind: id.Kind{Name: "bucket", Prefix: "bkt"}, Table: "bucket", Quiet: true},
+		resource.Rules[customer]{Domain: "prepayBalanceManagement"})
+	add := func(name string) {
+		t.Helper()
+		if _, _, err := buckets.Add(at(1), &customer{Name: name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add("nobody listens")
+	h.subscribe(1, `,"domain":"customerManagement"`)
+	h.subscribe(1, `,"query":"eventType=BucketDeleteEvent"`)
+	add("nobody wants it")
+	h.deliver(1)
+	if n := len(h.listener.calls()); n != 0 {
+		t.Fatalf("%d deliveries that nobody asked for", n)
+	}
+	h.subscribe(1, `,"query":"event.bucket.name=a"`)
+	h.subscribe(1, `,"query":"eventType=BucketCreateEvent"`)
+	add("a")
+	add("b")
+	h.deliver(1)
+	if n := len(h.listener.calls()); n != 3 {
+		t.Fatalf("%d deliveries, want 3", n)
+	}
+}
+
 func TestAQueryThatCannotBeAskedIsRefused(t *testing.T) {
 	h := newHouse(t)
 	_, err := h.hubs.Hubs.Create(at(1), jsontext.Value(`{"callback":"`+h.listener.URL+`","query":"event.customer.name.regex=("}`))

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +27,8 @@ type subscription struct {
 	id         id.ID
 	domain     string
 	conditions []*filter.Condition
+	// first are those of the conditions that an event's type and domain decide.
+	first []*filter.Condition
 }
 
 type delivery struct {
@@ -53,7 +56,7 @@ func (s *Service) react(ctx context.Context, e event.Event) error {
 				return err
 			}
 		}
-		if sub.wants(text) {
+		if match(sub.conditions, text) {
 			if err := s.promise(ctx, sub.id, e); err != nil {
 				return err
 			}
@@ -62,8 +65,23 @@ func (s *Service) react(ctx context.Context, e event.Event) error {
 	return nil
 }
 
-func (s subscription) wants(text []byte) bool {
-	for _, c := range s.conditions {
+// wants says whether a subscription may want events of a type.
+func (s *Service) wants(ctx context.Context, e event.Event) (bool, error) {
+	all, err := s.subscriptions(ctx, e.SPID)
+	if err != nil || len(all) == 0 {
+		return false, err
+	}
+	text, err := json.Marshal(map[string]string{"eventType": e.Type, "domain": e.Domain})
+	if err != nil {
+		return false, fault.Internalf(err, "an event of type %s cannot be written", e.Type)
+	}
+	return slices.ContainsFunc(all, func(sub subscription) bool {
+		return (sub.domain == "" || sub.domain == e.Domain) && match(sub.first, text)
+	}), nil
+}
+
+func match(conditions []*filter.Condition, text []byte) bool {
+	for _, c := range conditions {
 		if !c.Match(text) {
 			return false
 		}
@@ -117,28 +135,31 @@ func (s *Service) ready(d store.Doc) (subscription, error) {
 	if err := json.Unmarshal(d.Body, &h); err != nil {
 		return subscription{}, fault.Internalf(err, "the subscription %s cannot be read", d.ID)
 	}
-	conditions, err := s.conditions(h.Query)
+	all, first, err := s.conditions(h.Query)
 	if err != nil {
 		return subscription{}, fault.Internalf(err, "the query of the subscription %s cannot be read", d.ID)
 	}
-	return subscription{id: d.ID, domain: h.Domain, conditions: conditions}, nil
+	return subscription{id: d.ID, domain: h.Domain, conditions: all, first: first}, nil
 }
 
-// conditions are what a query asks of an event; one that cannot be asked is an Invalid fault.
-func (s *Service) conditions(query string) ([]*filter.Condition, error) {
+// conditions are what a query asks of an event, and of its type and domain alone; one that cannot be asked is
+// an Invalid fault.
+func (s *Service) conditions(query string) (all, first []*filter.Condition, err error) {
 	filters, err := s.o.Parse(query)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	found := make([]*filter.Condition, 0, len(filters))
 	for _, f := range filters {
 		c, err := filter.Compile(f)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		found = append(found, c)
+		all = append(all, c)
+		if len(f.Path) == 1 && (f.Path[0] == "eventType" || f.Path[0] == "domain") {
+			first = append(first, c)
+		}
 	}
-	return found, nil
+	return all, first, nil
 }
 
 // subscriptions remembers what was read, by service provider, in a process that alone writes to its

@@ -63,12 +63,13 @@ type Set[T any] struct {
 	*store.Collection[T]
 	store *store.Store
 	kind  id.Kind
+	quiet bool
 	rules Rules[T]
 }
 
 // New makes a Set; call it once for each type, before the store is used.
 func New[T any](s *store.Store, d store.Definition, r Rules[T]) *Set[T] {
-	return &Set[T]{Collection: store.NewCollection[T](s, d), store: s, kind: d.Kind, rules: r}
+	return &Set[T]{Collection: store.NewCollection[T](s, d), store: s, kind: d.Kind, quiet: d.Quiet, rules: r}
 }
 
 // Kind is the id kind of the set's resources.
@@ -254,7 +255,7 @@ func (s *Set[T]) Delete(ctx context.Context, i id.ID, version int64) error {
 func (s *Set[T]) emit(ctx context.Context, v event.Verb, d store.Doc) error {
 	return s.store.Emit(ctx, event.Event{
 		Type: event.TypeOf(s.kind.Name, v), Domain: s.rules.Domain, Resource: s.kind.Name,
-		Subject: d.ID, Document: d.Body,
+		Subject: d.ID, Document: d.Body, Quiet: s.quiet,
 	})
 }
 

@@ -36,8 +36,11 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
 WHERE home = $1 AND spid = $2 AND entity_id = $3 ORDER BY id`
 )
 
-// audit records a change of a document under the scope's actor.
+// audit records a change of a document under the scope's actor, unless its kind is quiet.
 func (ch *change) audit(ctx context.Context, before, after []byte) error {
+	if ch.d.Quiet {
+		return nil
+	}
 	return ch.t.audit(ctx, ch.home, ch.spid, ch.d.Kind.Name, string(ch.id), before, after)
 }
 

@@ -25,6 +25,9 @@ type Definition struct {
 	// Loose names reference attributes (their dotted path without indexes) that neither must exist nor hold
 	// back a deletion: history, such as an order's customer. References below a loose one are loose too.
 	Loose []string
+	// Quiet is for documents that are many and whose trail is elsewhere, as that of buckets and usage records is
+	// the ledger: changes leave no audit record, and their events go only to who wants them (event.Event.Quiet).
+	Quiet bool
 }
 
 // definition is a registered Definition with what follows from it.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/demarc-bss/demarc/internal/kernel/clock"
-	"github.com/demarc-bss/demarc/internal/kernel/event"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/store/cache"
 )
@@ -28,7 +27,7 @@ type Store struct {
 	// registration, told at Migrate and Ping.
 	kinds    map[string]*definition
 	misuse   []error
-	reactors []func(ctx context.Context, e event.Event) error
+	reactors []reactor
 	nudges   []func()
 
 	closing sync.Once

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/demarc-bss/demarc/internal/kernel/event"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/kernel/scope"
@@ -31,6 +32,8 @@ type tx struct {
 	tallies []tallyChange
 	// touched are the documents changed, for the cache.
 	touched []cache.Key
+	// told are the reactors that want quiet events, as far as they were asked.
+	told map[toldKey][]func(context.Context, event.Event) error
 	// jobs says that jobs were enqueued.
 	jobs bool
 }

@@ -44,6 +44,8 @@ type Event struct {
 	Subject  id.ID          `json:"-"`
 	SPID     int            `json:"-"`
 	Document jsontext.Value `json:"-"`
+	// Quiet has the event stored and told only where somebody wants it.
+	Quiet bool `json:"-"`
 }
 
 // TypeOf is the event type of a verb on a resource: TypeOf("customer", Create) is "CustomerCreateEvent".
