@@ -96,6 +96,9 @@ type PlanPeriod struct {
 	Offering id.ID     `json:"offering"`
 	Name     string    `json:"name,omitzero"`
 	From     time.Time `json:"from"`
+	Prices   []Price   `json:"productPrice,omitzero"`
+	// Renewal is where the plan's renewal stood when the line left it; nil while it is on it.
+	Renewal *Renewal `json:"renewal,omitzero"`
 }
 
 // Renewal is where a recurring price stands.
@@ -177,6 +180,7 @@ func New(s *store.Store, accounts *account.Service, providers *provider.Service)
 	v.Lines = resource.New(s, store.Definition{
 		Kind: Kind, Table: "subscription",
 		Indexed: map[string]string{"accountId": "account_id", "msisdn": "msisdn", "status": "status"},
+		Loose:   []string{"product"}, // held by value: their ids are the line's own
 	}, v.rules())
 	return v
 }
