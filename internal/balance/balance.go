@@ -5,18 +5,17 @@ package balance
 
 import (
 	"context"
-	"strconv"
 	"time"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
-	"github.com/demarc-bss/demarc/internal/kernel/money"
-	"github.com/demarc-bss/demarc/internal/kernel/sid"
+	"github.com/demarc-bss/demarc/internal/provider"
 	"github.com/demarc-bss/demarc/internal/resource"
 	"github.com/demarc-bss/demarc/internal/store"
 )
+
+// domain is what events call the API.
+const domain = "prepayBalanceManagement"
 
 // The id kinds of this package.
 var (
@@ -35,6 +34,14 @@ const (
 	Sales = "sys:sales"
 	// Taxes is the tax on what they spent.
 	Taxes = "sys:tax"
+	// Used is what they used of bundles: seconds, bytes, messages.
+	Used = "sys:used"
+	// Lapsed is what was left of buckets that ended.
+	Lapsed = "sys:expired"
+	// Adjusted is what was given or taken by hand.
+	Adjusted = "sys:adjusted"
+	// InTransit is what is on its way between lines of different homes: no balance of one home, and none in all.
+	InTransit = "sys:transit"
 )
 
 const (
@@ -50,77 +57,32 @@ const (
 	CodeReferenceReused fault.Code = "referenceReused"
 )
 
-// Status is where a bucket stands (TMF654 BucketStatusType).
-type Status string
-
-// The states of a bucket.
-const (
-	Active    Status = "active"
-	Suspended Status = "suspended"
-	Expired   Status = "expired"
-)
-
-// Bucket is a quantity of one unit that a line may spend (TMF654 Bucket).
-type Bucket struct {
-	Type           string `json:"@type,omitzero"`
-	Name           string `json:"name,omitzero"`
-	SubscriptionID id.ID  `json:"subscriptionId"`
-	// UsageType is monetary, voice, data or sms.
-	UsageType string `json:"usageType"`
-	// Unit is what the ledger counts: a currency (in micros), seconds, bytes, messages.
-	Unit      string       `json:"unit"`
-	Status    Status       `json:"status"`
-	Remaining sid.Quantity `json:"remainingValue"`
-	Reserved  sid.Quantity `json:"reservedValue"`
-	// Granted is what the bucket was opened with.
-	Granted  sid.Quantity `json:"grantedValue"`
-	ValidFor *sid.Period  `json:"validFor,omitzero"`
-	IsShared bool         `json:"isShared"`
-	Product  []sid.Ref    `json:"product,omitzero"`
-	// PartyAccount is the account that holds the line.
-	PartyAccount *sid.Ref `json:"partyAccount,omitzero"`
-	// Offering is what granted it.
-	Offering *sid.Ref `json:"productOffering,omitzero"`
-	Rest     sid.Rest `json:",embed"`
-}
-
-// Monetary reports whether the bucket holds money.
-func (b Bucket) Monetary() bool { return b.UsageType == "monetary" }
-
-// Decimal shows a count of ledger units as people write it: micros as "12.50", all else as whole numbers.
-func Decimal(unit string, count int64) string {
-	if c := money.Currency(unit); c.Valid() {
-		return money.OfMicros(count, c).Decimal()
-	}
-	return strconv.FormatInt(count, 10)
-}
-
-// Quantity is Decimal as a quantity of the wire.
-func Quantity(unit string, count int64) sid.Quantity {
-	return sid.Quantity{Amount: jsontext.Value(Decimal(unit, count)), Units: unit}
-}
-
 // Service is all buckets and what moves them.
 type Service struct {
 	Buckets *resource.Set[Bucket]
 	Topups  *resource.Set[Topup]
-	store   *store.Store
+
+	store     *store.Store
+	providers *provider.Service
 }
 
 // New makes the service on a store; call it once, before the store is used.
-func New(s *store.Store) *Service {
+func New(s *store.Store, providers *provider.Service) *Service {
 	line := map[string]string{"subscriptionId": "subscription_id"}
 	return &Service{
-		store: s,
-		Buckets: resource.New(s, store.Definition{Kind: BucketKind, Table: "bucket", Indexed: line}, resource.Rules[Bucket]{
-			Domain: "prepayBalanceManagement",
+		store: s, providers: providers,
+		Buckets: resource.New(s, store.Definition{
+			Kind: BucketKind, Table: "bucket", Quiet: true,
+			Indexed: map[string]string{"subscriptionId": "subscription_id", "heldBy": "held_by"},
+		}, resource.Rules[Bucket]{
+			Domain: domain,
 			Home:   func(v *Bucket) (id.Home, bool) { return v.SubscriptionID.Home() },
 			Remove: func(context.Context, *Bucket) error { return kept("bucket") },
 			State:  func(v *Bucket) string { return string(v.Status) },
 			Fixed:  []string{"subscriptionId", "usageType", "unit", "remainingValue", "reservedValue", "grantedValue"},
 		}),
 		Topups: resource.New(s, store.Definition{Kind: TopupKind, Table: "topup", Indexed: line}, resource.Rules[Topup]{
-			Domain: "prepayBalanceManagement",
+			Domain: domain,
 			Home:   func(v *Topup) (id.Home, bool) { return v.SubscriptionID.Home() },
 			Remove: func(context.Context, *Topup) error { return kept("top-up") },
 			State:  func(v *Topup) string { return v.Status },
@@ -140,6 +102,8 @@ type Cause struct {
 	Kind, ID string
 	// Text says it in words, for people.
 	Text string
+	// At is when what it tells of was, when that is not now: usage comes late.
+	At time.Time
 }
 
 // Holder is the line whose buckets they are.
@@ -154,29 +118,45 @@ type Grant struct {
 	UsageType string
 	Unit      string
 	Amount    int64
-	// End is when the bucket's validity ends; nil has no end.
-	End *time.Time
+	// Start is when it can first be spent (nil: now), End when its validity ends; nil has no end.
+	Start, End *time.Time
+	// From is the ledger account it comes out of: Issued when empty.
+	From string
+	// Offering is what grants it, Product which of the add-ons that the line holds; empty: the plan.
+	Offering     id.ID
+	OfferingName string
+	Product      id.ID
+	// Group has all lines of the account share it.
+	Group bool
+	// Zones, Roaming and Priority are the allowance's.
+	Zones, Roaming []string
+	Priority       int
+	Rollover       *Rollover
+	// Promotional says that it is given, not bought.
+	Promotional bool
+
+	rolledOver bool
 }
 
-// Open opens a bucket with what it is granted. The grant of nothing opens an empty bucket.
+// Open opens a bucket with what it is granted. The grant of nothing opens an empty bucket. The offering of the
+// holder is the grant's when that names none.
 func (s *Service) Open(ctx context.Context, h Holder, g Grant, c Cause) (id.ID, error) {
+	if g.Offering == "" {
+		g.Offering, g.OfferingName = h.Offering, h.OfferingName
+	}
 	var i id.ID
-	err := s.store.Write(ctx, func(ctx context.Context) (err error) {
-		now := s.store.Now(ctx)
-		b := Bucket{
-			Type: "Bucket", Name: g.Name, SubscriptionID: h.Subscription, UsageType: g.UsageType, Unit: g.Unit, Status: Active,
-			Remaining: Quantity(g.Unit, 0), Reserved: Quantity(g.Unit, 0), Granted: Quantity(g.Unit, g.Amount),
-			ValidFor:     &sid.Period{Start: &now, End: g.End},
-			Product:      []sid.Ref{{ID: string(h.Subscription)}},
-			PartyAccount: &sid.Ref{ID: string(h.Account)},
-		}
-		if h.Offering != "" {
-			b.Offering = &sid.Ref{ID: string(h.Offering), Name: h.OfferingName}
-		}
-		if i, _, err = s.Buckets.Add(ctx, &b); err != nil || g.Amount == 0 {
+	err := s.store.Write(ctx, func(ctx context.Context) error {
+		w, err := s.wallet(ctx, h.Subscription, nil)
+		if err != nil {
 			return err
 		}
-		return s.Move(ctx, c, Movement{Bucket: i, Amount: g.Amount, Against: Issued})
+		w.Account = h.Account
+		b, err := w.Open(g, c)
+		if err != nil {
+			return err
+		}
+		i = b.ID
+		return s.Save(ctx, w)
 	})
 	return i, err
 }

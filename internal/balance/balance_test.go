@@ -12,6 +12,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/kernel/money"
+	"github.com/demarc-bss/demarc/internal/provider"
 	"github.com/demarc-bss/demarc/internal/store"
 	"github.com/demarc-bss/demarc/internal/store/storetest"
 )
@@ -28,7 +29,7 @@ type house struct {
 }
 
 func newHouse(s *store.Store) house {
-	return house{New(s), s, store.NewCollection[line](s, store.Definition{Kind: id.Kind{Name: "product", Prefix: "sub"}, Table: "subscription"})}
+	return house{New(s, provider.New(s)), s, store.NewCollection[line](s, store.Definition{Kind: id.Kind{Name: "product", Prefix: "sub"}, Table: "subscription"})}
 }
 
 func each(t *testing.T, run func(ctx context.Context, t *testing.T, h house)) {

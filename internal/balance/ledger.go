@@ -2,38 +2,32 @@ package balance
 
 import (
 	"context"
-	"math"
+	"slices"
 	"time"
 
-	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/store"
 )
 
-// Movement is so much of a bucket's unit into it (out of it, when negative), out of or into a system account.
-type Movement struct {
-	Bucket  id.ID
-	Amount  int64
-	Against string
-}
-
-// Move books movements of one line's buckets as one posting and brings the buckets in step with the ledger.
-// Faults, before anything is booked: Conflict for a bucket that is not active (CodeNotActive) or that does
-// not hold what is to leave it (CodeInsufficient).
+// Move books movements of buckets at one home as one posting and brings the buckets in step with the ledger. Faults
+// are those of Wallet.Move; then nothing is booked.
 func (s *Service) Move(ctx context.Context, c Cause, moves ...Movement) error {
 	return s.store.Write(ctx, func(ctx context.Context) error {
-		var entries []store.Entry
+		var buckets []id.ID
 		for _, m := range moves {
-			b, _, err := s.Buckets.Get(ctx, m.Bucket)
-			if err != nil {
-				return err
+			buckets = append(buckets, m.Bucket)
+			if i := id.ID(m.Against); i.Is(BucketKind) {
+				buckets = append(buckets, i)
 			}
-			entries = append(entries,
-				store.Entry{Account: string(m.Bucket), Unit: b.Unit, Amount: m.Amount},
-				store.Entry{Account: m.Against, Unit: b.Unit, Amount: -m.Amount})
 		}
-		home, _ := moves[0].Bucket.Home()
-		return s.book(ctx, home, c, entries)
+		w, err := s.walletOf(ctx, buckets...)
+		if err != nil {
+			return err
+		}
+		if err := w.Move(c, moves...); err != nil {
+			return err
+		}
+		return s.Save(ctx, w)
 	})
 }
 
@@ -41,141 +35,90 @@ func (s *Service) Move(ctx context.Context, c Cause, moves ...Movement) error {
 // tax are in micros. Faults as those of Move.
 func (s *Service) Charge(ctx context.Context, c Cause, bucket id.ID, gross, tax int64) error {
 	return s.store.Write(ctx, func(ctx context.Context) error {
-		b, _, err := s.Buckets.Get(ctx, bucket)
+		w, err := s.walletOf(ctx, bucket)
 		if err != nil {
 			return err
 		}
-		entries := []store.Entry{
-			{Account: string(bucket), Unit: b.Unit, Amount: -gross},
-			{Account: Sales, Unit: b.Unit, Amount: gross - tax},
+		if err := w.Charge(c, w.Held[0], gross, tax, false); err != nil {
+			return err
 		}
-		if tax != 0 {
-			entries = append(entries, store.Entry{Account: Taxes, Unit: b.Unit, Amount: tax})
-		}
-		home, _ := bucket.Home()
-		return s.book(ctx, home, c, entries)
+		return s.Save(ctx, w)
 	})
 }
 
-// book checks entries, posts them and shows the new balances in the buckets.
-func (s *Service) book(ctx context.Context, home id.Home, c Cause, entries []store.Entry) error {
-	now := s.store.Now(ctx)
-	var buckets []id.ID
-	after := map[id.ID]int64{}
-	for _, e := range entries {
-		i := id.ID(e.Account)
-		if !i.Is(BucketKind) {
-			continue
-		}
-		if _, seen := after[i]; !seen {
-			buckets = append(buckets, i)
-		}
-		if err := s.apply(ctx, home, after, e); err != nil {
-			return err
-		}
-	}
-	p := store.Posting{ID: id.New(store.PostingKind, home, now), At: now, CauseKind: c.Kind, Cause: c.ID, Text: c.Text, Entries: entries}
-	if err := s.store.Post(ctx, home, p); err != nil {
-		return err
-	}
-	for _, i := range buckets {
-		if err := s.show(ctx, i); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// apply checks one entry of a bucket against what the entries before it leave.
-func (s *Service) apply(ctx context.Context, home id.Home, after map[id.ID]int64, e store.Entry) error {
-	i := id.ID(e.Account)
-	b, _, err := s.Buckets.Get(ctx, i)
-	if err != nil {
-		return err
-	}
-	if b.Status != Active {
-		return fault.Conflictf(CodeNotActive, "the balance %s is %s", b.Name, b.Status)
-	}
-	held, seen := after[i]
-	if !seen {
-		if held, err = s.store.Balance(ctx, home, e.Account, b.Unit); err != nil {
-			return err
-		}
-	}
-	next, err := plus(held, e.Amount)
-	if err != nil {
-		return err
-	}
-	if next < 0 {
-		return fault.Conflictf(CodeInsufficient, "the balance %s holds %s %s, and %s is needed", b.Name, Decimal(b.Unit, held), b.Unit, Decimal(b.Unit, -e.Amount))
-	}
-	after[i] = next
-	return nil
-}
-
-// plus adds and refuses what does not fit: no balance is ever negative, so only the top can overflow.
-func plus(held, amount int64) (int64, error) {
-	if amount > 0 && held > math.MaxInt64-amount {
-		return 0, fault.Invalidf("amount", "the balance would be out of range")
-	}
-	return held + amount, nil
-}
-
-// show writes a bucket's ledger balance into the bucket.
-func (s *Service) show(ctx context.Context, i id.ID) error {
-	home, _ := i.Home()
-	_, err := s.Buckets.Change(ctx, i, func(b *Bucket) error {
-		held, err := s.store.Balance(ctx, home, string(i), b.Unit)
-		if err != nil {
-			return err
-		}
-		b.Remaining = Quantity(b.Unit, held)
-		return nil
-	})
-	return err
-}
-
-// Reverse takes back all that one cause did to the buckets of a line, the newest first, and makes the
-// buckets expired: the line never came to be. Reversing twice changes nothing.
+// Reverse takes back what one cause did to the buckets of a line, and says why in words: what stands in the ledger
+// under the cause sums to zero then, except for what of a bundle was used meanwhile. Buckets that the cause opened
+// end, unless others have put money into them. Reversing twice changes nothing.
 func (s *Service) Reverse(ctx context.Context, line id.ID, of, because Cause) error {
 	return s.store.Write(ctx, func(ctx context.Context) error {
 		page, err := s.Buckets.Docs(ctx, ofLine(line))
+		if err != nil || len(page.Items) == 0 {
+			return err
+		}
+		all := make([]id.ID, len(page.Items))
+		for i, d := range page.Items {
+			all[i] = d.ID
+		}
+		w, err := s.walletOf(ctx, all...)
 		if err != nil {
 			return err
 		}
-		for _, d := range page.Items {
-			if err := s.reverse(ctx, d.ID, of, because); err != nil {
+		for _, h := range w.Held {
+			if err := s.reverse(ctx, w, h, of, because); err != nil {
 				return err
 			}
 		}
-		return nil
+		return s.Save(ctx, w)
 	})
 }
 
-func (s *Service) reverse(ctx context.Context, i id.ID, of, because Cause) error {
-	b, _, err := s.Buckets.Get(ctx, i)
-	if err != nil || b.Status == Expired {
-		return err
+func (s *Service) reverse(ctx context.Context, w *Wallet, h *Held, of, because Cause) error {
+	if h.Bucket.Status == Expired {
+		return nil
 	}
-	home, _ := i.Home()
-	postings, err := s.store.Postings(ctx, home, string(i), 0, 0)
+	postings, err := s.store.Postings(ctx, w.home, string(h.ID), 0, 0)
 	if err != nil {
 		return err
 	}
+	net := map[string]int64{}
+	var others []string
 	for _, p := range postings {
 		if p.CauseKind != of.Kind || p.Cause != of.ID {
 			continue
 		}
-		entries := make([]store.Entry, len(p.Entries))
-		for n, e := range p.Entries {
-			entries[n] = store.Entry{Account: e.Account, Unit: e.Unit, Amount: -e.Amount}
+		for _, e := range p.Entries {
+			if e.Account != string(h.ID) && e.Unit == h.Bucket.Unit {
+				if !slices.Contains(others, e.Account) {
+					others = append(others, e.Account)
+				}
+				net[e.Account] += e.Amount
+			}
 		}
-		if err := s.book(ctx, home, because, entries); err != nil {
+	}
+	opened := h.Bucket.OpenedByKind == of.Kind && h.Bucket.OpenedBy == of.ID
+	p := w.plan()
+	back := int64(0)
+	for _, account := range others {
+		if id.ID(account).Is(BucketKind) || net[account] == 0 {
+			continue
+		}
+		n := -net[account] // into the other account
+		if opened && !h.Bucket.Monetary() {
+			n = min(n, h.Left-back)
+		}
+		back += n
+		p.other(account, h.Bucket.Unit, n)
+	}
+	if len(p.entries) > 0 {
+		if err := p.take(h, -back, true); err != nil {
 			return err
 		}
 	}
-	_, err = s.Buckets.Change(ctx, i, func(b *Bucket) error { b.Status = Expired; return nil })
-	return err
+	p.done(Cause{Kind: of.Kind, ID: of.ID, Text: because.Text})
+	if opened && h.Left == 0 {
+		h.Bucket.Status, h.changed = Expired, true
+	}
+	return nil
 }
 
 func ofLine(line id.ID) store.Query {

@@ -119,20 +119,14 @@ func (s *Service) topUp(ctx context.Context, o TopupOrder) (id.ID, Topup, error)
 	return i, t, s.Move(ctx, c, Movement{Bucket: bucket, Amount: o.Amount.Micros(), Against: Topups})
 }
 
-// Money is the money bucket of a line; a Conflict fault (CodeNoMoney) when it has none.
+// Money is the main money bucket of a line; a Conflict fault (CodeNoMoney) when it has none.
 func (s *Service) Money(ctx context.Context, line id.ID) (id.ID, Bucket, error) {
-	page, err := s.Buckets.Docs(ctx, ofLine(line))
+	held, err := s.load(ctx, line)
 	if err != nil {
 		return "", Bucket{}, err
 	}
-	for _, d := range page.Items {
-		b, _, err := s.Buckets.Get(ctx, d.ID)
-		if err != nil {
-			return "", Bucket{}, err
-		}
-		if b.Monetary() && b.Status == Active {
-			return d.ID, b, nil
-		}
+	if h := (&Wallet{Held: held}).Money(); h != nil {
+		return h.ID, h.Bucket, nil
 	}
 	return "", Bucket{}, fault.Conflictf(CodeNoMoney, "the subscription has no active money balance")
 }

@@ -61,7 +61,7 @@ func New(s *store.Store, o Outside) *House {
 	h.Inventory = inventory.New(s)
 	h.Network = network.New(s, network.Options{Connector: o.Network})
 	h.Subscriptions = subscription.New(s, h.Accounts, h.Providers)
-	h.Balances = balance.New(s)
+	h.Balances = balance.New(s, h.Providers)
 	h.Vouchers = voucher.New(s, voucher.Parts{Providers: h.Providers, Subscriptions: h.Subscriptions, Balances: h.Balances})
 	h.Renewals = renewal.New(s, renewal.Parts{
 		Providers: h.Providers, Accounts: h.Accounts, Catalog: h.Catalog, Subscriptions: h.Subscriptions, Balances: h.Balances,
