@@ -4,14 +4,15 @@ package network
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
-	"github.com/demarc-bss/demarc/internal/kernel/job"
 	"github.com/demarc-bss/demarc/internal/kernel/msisdn"
+	"github.com/demarc-bss/demarc/internal/resource"
 	"github.com/demarc-bss/demarc/internal/store"
 )
 
@@ -21,7 +22,8 @@ var Kind = id.Kind{Name: "provisioningRequest", Prefix: "nrq"}
 // Action is what is asked of the network.
 type Action string
 
-// The actions. Activate may be repeated for a line that is active; Deactivate undoes it for good.
+// The actions. Activate may be repeated for a line that is active; Deactivate undoes it for good, and is done for
+// a line that the network does not know, too.
 const (
 	Activate   Action = "activate"
 	Suspend    Action = "suspend"
@@ -35,7 +37,7 @@ type Order struct {
 	ID     id.ID         `json:"id"`
 	Action Action        `json:"action"`
 	Line   id.ID         `json:"subscriptionId"`
-	MSISDN msisdn.Number `json:"msisdn"`
+	MSISDN msisdn.Number `json:"msisdn,omitzero"`
 	ICCID  string        `json:"iccid,omitzero"`
 	IMSI   string        `json:"imsi,omitzero"`
 	// Plan and Services are keys of offerings.
@@ -61,6 +63,8 @@ type Answer struct {
 	Result Result `json:"result"`
 	// Reason says why a request was refused, for people.
 	Reason string `json:"reason,omitzero"`
+	// Silent says of a Refused one that the network never answered: what it was asked may be done or not.
+	Silent bool `json:"silent,omitzero"`
 }
 
 // Connector is a way to a network. An error is a call that may have arrived or not: it is made again with the
@@ -83,34 +87,153 @@ type Outcome struct {
 	At     time.Time
 }
 
-// Options are what a Service needs beside its store.
+// Options are what a Service needs beside its store. The zero value of a duration means its default.
 type Options struct {
-	// Connector is the way to the network.
+	// Connector is the way to the network; without one, requests wait.
 	Connector Connector
-	// Ended is told, in the transaction that records it, that a request has its last answer.
+	// Ended is told, in the transaction that records it, that a request has its last answer, whoever asked for
+	// it; an error undoes the record, and the answer is asked for again.
 	Ended func(ctx context.Context, o Outcome) error
+	// Patience is for how long a request is sent and asked about before it counts as refused (default 24 h).
+	Patience time.Duration
+	// Silence is how long the answer to an accepted request may take before the network is asked for it (default
+	// 1 min); each further question waits twice as long, at most 15 min.
+	Silence time.Duration
 }
 
 // Service is all requests to the network.
 type Service struct {
 	Options
-	store *store.Store
+	// Requests are the requests, those that ended too.
+	Requests *resource.Set[ProvisioningRequest]
+	store    *store.Store
 }
 
 // New makes the service on a store; call it once, before the store is used.
-func New(s *store.Store, o Options) *Service { return &Service{Options: o, store: s} }
+func New(s *store.Store, o Options) *Service {
+	if o.Patience <= 0 {
+		o.Patience = 24 * time.Hour
+	}
+	if o.Silence <= 0 {
+		o.Silence = time.Minute
+	}
+	v := &Service{Options: o, store: s}
+	v.Requests = resource.New(s, store.Definition{
+		Kind: Kind, Table: "provisioning_request", Quiet: true, // its states and moments are its own trail
+		Indexed: map[string]string{"state": "state", "subscriptionId": "subscription_id"},
+	}, v.rules())
+	return v
+}
+
+const (
+	// keyClaim leads from what asked to its request, lineClaim from a line to the last request for it.
+	keyClaim  = "network.request"
+	lineClaim = "network.line"
+)
 
 // Request asks something of the network in the transaction in ctx, under a key of the caller's: asking again under
-// the same key is the same request.
-func (s *Service) Request(_ context.Context, _ string, _ Order) (id.ID, error) {
-	return "", fault.Internalf(nil, "not there yet")
+// the same key is the same request. Requests for one line are sent in the order in which they were made, each when
+// the one before it has its last answer.
+func (s *Service) Request(ctx context.Context, key string, o Order) (i id.ID, err error) {
+	err = s.store.Write(ctx, func(ctx context.Context) error {
+		if i, err = s.store.Claimant(ctx, keyClaim, key); err != nil || i != "" {
+			return err
+		}
+		i, err = s.add(ctx, key, o)
+		return err
+	})
+	return i, err
+}
+
+func (s *Service) add(ctx context.Context, key string, o Order) (id.ID, error) {
+	last, err := s.store.Claimant(ctx, lineClaim, string(o.Line))
+	if err != nil {
+		return "", err
+	}
+	i, _, err := s.Requests.Add(ctx, &ProvisioningRequest{Order: o, For: key, Follows: last})
+	if err != nil {
+		return "", err
+	}
+	if err := s.store.Claim(ctx, keyClaim, key, i); err != nil {
+		return "", err
+	}
+	waits, err := s.queue(ctx, last, i)
+	if err != nil {
+		return "", err
+	}
+	if err := s.store.Unclaim(ctx, lineClaim, string(o.Line)); err != nil {
+		return "", err
+	}
+	if err := s.store.Claim(ctx, lineClaim, string(o.Line), i); err != nil || waits {
+		return i, err
+	}
+	return i, s.promise(ctx, i, 0, s.store.Now(ctx))
+}
+
+// queue puts a request behind the one before it, if that still waits for its answer.
+func (s *Service) queue(ctx context.Context, before, i id.ID) (waits bool, err error) {
+	if before == "" {
+		return false, nil
+	}
+	_, err = s.Requests.Change(ctx, before, func(v *ProvisioningRequest) error {
+		if v.State.Final() {
+			return errAsItWas
+		}
+		v.Next, waits = i, true
+		return nil
+	})
+	return waits, asItWas(err)
+}
+
+// errAsItWas ends a change that has nothing to change.
+var errAsItWas = fault.New(fault.Conflict, "nothingToChange", "it is as it should be")
+
+func asItWas(err error) error {
+	if errors.Is(err, errAsItWas) {
+		return nil
+	}
+	return err
 }
 
 // Tell takes the network's answer to a request, as a callback brings it. The same or another answer to a request that
-// has its last one changes nothing.
-func (s *Service) Tell(_ context.Context, _ id.ID, _ Answer) error {
-	return fault.Internalf(nil, "not there yet")
+// has its last one changes nothing. A request that there is not is a NotFound fault.
+func (s *Service) Tell(ctx context.Context, i id.ID, a Answer) error {
+	if !a.Result.told() {
+		return fault.Invalidf("result", "%q is no answer: it is done, refused or accepted", a.Result)
+	}
+	return s.record(ctx, i, a)
 }
 
-// Jobs are the handlers of this package's jobs, by kind; they wait for another system.
-func (s *Service) Jobs() map[string]job.Handler { return map[string]job.Handler{} }
+func (r Result) told() bool { return r == Done || r == Refused || r == Accepted }
+
+// Standing is what the network was last asked to make of a line, as far as it did not refuse it.
+type Standing string
+
+// A line is absent before it is activated and after it is deactivated; it is unclear when the network never
+// answered.
+const (
+	Absent    Standing = "absent"
+	Connected Standing = "connected"
+	Barred    Standing = "barred"
+	Unclear   Standing = "unclear"
+)
+
+var leads = map[Action]Standing{Activate: Connected, Resume: Connected, Suspend: Barred, Deactivate: Absent}
+
+// Standing says what the network makes of a line once all requests for it are carried out.
+func (s *Service) Standing(ctx context.Context, line id.ID) (Standing, error) {
+	i, err := s.store.Claimant(ctx, lineClaim, string(line))
+	for err == nil && i != "" {
+		var v ProvisioningRequest
+		if v, _, err = s.Requests.Get(ctx, i); err != nil {
+			return "", err
+		}
+		if to, ok := leads[v.Action]; ok && v.Silent {
+			return Unclear, nil
+		} else if ok && v.State != StateRefused {
+			return to, nil
+		}
+		i = v.Follows
+	}
+	return Absent, err
+}
