@@ -1,6 +1,13 @@
 package provider
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/demarc-bss/demarc/internal/kernel/fault"
+	"github.com/demarc-bss/demarc/internal/kernel/sid"
+)
 
 // Policy is what a service provider decides for itself. A nil field means the default that Or gives.
 type Policy struct {
@@ -10,11 +17,12 @@ type Policy struct {
 	ReservationMinutes *int `json:"reservationMinutes,omitzero"`
 	// CartHours is how long a cart lives after its last change (default 72).
 	CartHours *int `json:"cartHours,omitzero"`
-	// GraceDays is how long an unpaid renewal is tried again before the line is suspended (default 3).
+	// GraceDays is how long an unpaid renewal is tried again before the line is suspended (default 3); 0 suspends
+	// it at once.
 	GraceDays *int `json:"graceDays,omitzero"`
 	// SuspendedDays is how long a line stays suspended for want of payment before it expires (default 30).
 	SuspendedDays *int `json:"suspendedDays,omitzero"`
-	// DormantDays is after how long without use or top-up a line is dormant (default 90).
+	// DormantDays is after how long without use or top-up a line is dormant (default 90); 0 is never.
 	DormantDays *int `json:"dormantDays,omitzero"`
 	// ExpiredDays is how long a line stays dormant before it expires, and expired before it is disconnected
 	// (default 90 each).
@@ -27,8 +35,58 @@ type Policy struct {
 	// old it may be (default 90).
 	UsageFutureMinutes *int `json:"usageFutureMinutes,omitzero"`
 	UsageMaxAgeDays    *int `json:"usageMaxAgeDays,omitzero"`
-	// BalanceThresholds are percentages of what a bucket was granted at which its holder is told (default 20, 0).
-	BalanceThresholds []int `json:"balanceThresholds,omitzero"`
+	// BalanceThresholds are percentages of what a bucket was granted at which its holder is told (default 20, 0);
+	// an empty list tells nothing.
+	BalanceThresholds []int    `json:"balanceThresholds,omitzero"`
+	Rest              sid.Rest `json:",embed"`
+}
+
+// mostThresholds bounds how often a holder is told of one bucket.
+const mostThresholds = 10
+
+const tenYears = 3650
+
+// check says of every attribute whether it is one, and within its range.
+func (p *Policy) check() (found []fault.Detail) {
+	if p == nil {
+		return nil
+	}
+	within := func(attribute string, v *int, low, high int, unit string) {
+		if v != nil && (*v < low || *v > high) {
+			found = append(found, fault.Detail{Attribute: "policy." + attribute, Message: fmt.Sprintf("%s is %d to %d %s", attribute, low, high, unit)})
+		}
+	}
+	within("quarantineDays", p.QuarantineDays, 0, tenYears, "days")
+	within("reservationMinutes", p.ReservationMinutes, 1, 43_200, "minutes")
+	within("cartHours", p.CartHours, 1, 8_760, "hours")
+	within("graceDays", p.GraceDays, 0, 365, "days")
+	within("suspendedDays", p.SuspendedDays, 0, tenYears, "days")
+	within("dormantDays", p.DormantDays, 0, tenYears, "days (0: never)")
+	within("expiredDays", p.ExpiredDays, 1, tenYears, "days")
+	within("voucherTries", p.VoucherTries, 1, 100, "tries")
+	within("voucherBlockMinutes", p.VoucherBlockMinutes, 1, 525_600, "minutes")
+	within("usageFutureMinutes", p.UsageFutureMinutes, 0, 1_440, "minutes")
+	within("usageMaxAgeDays", p.UsageMaxAgeDays, 1, tenYears, "days")
+	if len(p.BalanceThresholds) > mostThresholds {
+		found = append(found, fault.Detail{Attribute: "policy.balanceThresholds", Message: fmt.Sprintf("there are at most %d thresholds", mostThresholds)})
+	}
+	for n, percent := range p.BalanceThresholds {
+		at := fmt.Sprintf("policy.balanceThresholds[%d]", n)
+		if percent < 0 || percent > 100 {
+			found = append(found, fault.Detail{Attribute: at, Message: "a threshold is 0 to 100 percent"})
+		} else if slices.Contains(p.BalanceThresholds[:n], percent) {
+			found = append(found, fault.Detail{Attribute: at, Message: "a threshold stands there once"})
+		}
+	}
+	unknown := make([]string, 0, len(p.Rest))
+	for name := range p.Rest {
+		unknown = append(unknown, name)
+	}
+	slices.Sort(unknown)
+	for _, name := range unknown { // kept unread, a rule that is misspelt would seem to hold
+		found = append(found, fault.Detail{Attribute: "policy." + name, Message: "there is no such rule"})
+	}
+	return found
 }
 
 // Or is what p says, or the default when it says nothing.

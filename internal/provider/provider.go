@@ -92,7 +92,16 @@ func (v ServiceProvider) check() (found []fault.Detail) {
 	add(err != nil || v.TimeZone == "Local" || v.TimeZone == "", "timeZone", "timeZone is a name of the IANA database such as Europe/Zurich")
 	add(v.Country != "" && !countryForm.MatchString(v.Country), "country", "country is a code of ISO 3166-1 such as CH")
 	add(!languageForm.MatchString(v.Language), "language", "language is a tag of BCP 47 such as en or de-CH")
-	return found
+	return append(found, v.Policy.check()...)
+}
+
+// follow checks a change.
+func (v ServiceProvider) follow(prev *ServiceProvider) error {
+	found := v.check()
+	if v.Sandbox != prev.Sandbox {
+		found = append(found, fault.Detail{Attribute: "sandbox", Message: "a service provider is a sandbox from the beginning, or never"})
+	}
+	return fault.InvalidAll(found)
 }
 
 // Service is the service providers.
@@ -108,7 +117,7 @@ func New(s *store.Store) *Service {
 		Domain: "serviceProviderManagement",
 		Home:   func(*ServiceProvider) (id.Home, bool) { return 0, true },
 		Create: p.create,
-		Change: func(_ context.Context, _, v *ServiceProvider, _ time.Time) error { return fault.InvalidAll(v.check()) },
+		Change: func(_ context.Context, prev, v *ServiceProvider, _ time.Time) error { return v.follow(prev) },
 		Remove: func(context.Context, *ServiceProvider) error {
 			return fault.New(fault.Forbidden, fault.CodeForbidden, "a service provider is never deleted")
 		},
