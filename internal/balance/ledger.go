@@ -76,7 +76,7 @@ func (s *Service) reverse(ctx context.Context, w *Wallet, h *Held, of, because C
 	if h.Bucket.Status == Expired {
 		return nil
 	}
-	postings, err := s.store.Postings(ctx, w.home, string(h.ID), 0, 0)
+	postings, err := s.store.Postings(ctx, w.home, store.History{Account: string(h.ID), Unit: h.Bucket.Unit})
 	if err != nil {
 		return err
 	}
@@ -175,7 +175,7 @@ func (s *Service) statement(ctx context.Context, i id.ID, limit int) (Statement,
 	if st.Held, err = s.store.Balance(ctx, home, string(i), b.Unit); err != nil {
 		return st, err
 	}
-	postings, err := s.store.Postings(ctx, home, string(i), 0, limit)
+	postings, err := s.store.Postings(ctx, home, store.History{Account: string(i), Unit: b.Unit, Limit: limit})
 	if err != nil {
 		return st, err
 	}

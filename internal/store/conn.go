@@ -21,6 +21,11 @@ type conn interface {
 	// later changes something whose outcome nobody asks for, at the latest with the commit. Its error may
 	// come with a later statement.
 	later(ctx context.Context, sql string, args ...any) error
+	// execs is exec of one statement for each of the argument lists, in their order and in as few journeys as can be.
+	execs(ctx context.Context, sql string, lists [][]any) (affected []int64, err error)
+	// queries is query of one statement for each of the argument lists, likewise; fn gets each row of each
+	// answer with the number of its list, and must not use the connection.
+	queries(ctx context.Context, sql string, lists [][]any, fn func(n int, r rows) error) error
 	// script runs several statements without arguments, for migrations.
 	script(ctx context.Context, sql string) error
 }

@@ -1,10 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
@@ -18,13 +20,14 @@ type Entry struct {
 	Account string
 	Unit    string
 	Amount  int64
-	// Balance is the account's balance after the entry; set when read.
+	// Balance is the account's balance after the entry; the store sets it.
 	Balance int64
 }
 
 // Posting is one balanced ledger transaction.
 type Posting struct {
 	ID id.ID
+	// At is when it was booked; the store sets it.
 	At time.Time
 	// Cause is what the posting follows from (an order's id, a voucher's serial) and CauseKind its kind.
 	CauseKind, Cause string
@@ -41,28 +44,29 @@ const CodeBalanceRange fault.Code = "balanceOutOfRange"
 
 const (
 	sqlPost = `INSERT INTO ledger_posting (home, spid, id, at, cause_kind, cause, text) VALUES ($1, $2, $3, $4, $5, $6, $7)`
-	// The bounds keep the sum in range: SQLite would go on in floating point.
-	sqlMove = `INSERT INTO ledger_balance (home, spid, account, unit, balance) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (home, spid, account, unit) DO UPDATE SET balance = ledger_balance.balance + excluded.balance
-WHERE ledger_balance.balance BETWEEN $6 AND $7 RETURNING balance`
-	sqlEntry = `INSERT INTO ledger_entry (home, spid, posting, seq, account, unit, amount, balance) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
-
-	sqlBalance = `SELECT balance FROM ledger_balance WHERE home = $1 AND spid = $2 AND account = $3 AND unit = $4`
-	sqlTouched = `SELECT DISTINCT posting FROM ledger_entry WHERE home = $1 AND spid = $2 AND account = $3 ORDER BY posting DESC`
-	sqlPosting = `SELECT at, cause_kind, cause, text FROM ledger_posting WHERE home = $1 AND spid = $2 AND id = $3`
-	sqlEntries = `SELECT account, unit, amount, balance FROM ledger_entry WHERE home = $1 AND spid = $2 AND posting = $3 ORDER BY seq`
-
-	sqlUnitSums = `SELECT home, spid, unit FROM ledger_entry GROUP BY home, spid, unit HAVING sum(amount) <> 0`
-	sqlDrifted  = `SELECT home, spid, account, unit FROM (
-SELECT home, spid, account, unit, amount AS moved, 0 AS held FROM ledger_entry
-UNION ALL SELECT home, spid, account, unit, 0 AS moved, balance AS held FROM ledger_balance) AS both_sides
-GROUP BY home, spid, account, unit HAVING sum(moved) <> sum(held)`
+	// The bounds keep the sum in range: SQLite would go on in floating point. Time never goes back on an account:
+	// who waited for it may have begun earlier than who went before.
+	sqlMove = `INSERT INTO ledger_balance (home, spid, account, unit, balance, at, n) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (home, spid, account, unit) DO UPDATE SET balance = ledger_balance.balance + excluded.balance,
+at = CASE WHEN ledger_balance.at > excluded.at THEN ledger_balance.at ELSE excluded.at END, n = ledger_balance.n + excluded.n
+WHERE ledger_balance.balance BETWEEN $8 AND $9 RETURNING balance, at, n`
+	sqlEntry = `INSERT INTO ledger_entry (home, spid, posting, seq, account, unit, amount, balance, at, n)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 )
 
-// Post books a posting at a home, under a new id and at the transaction's moment where it names none.
-// Entries that do not sum to zero for every unit are an Internal fault: it is demarc that would make or
-// lose money. A balance beyond an int64 is a Limit fault (CodeBalanceRange).
+// Post books a posting at a home; see PostAll.
 func (s *Store) Post(ctx context.Context, home id.Home, p Posting) error {
+	return s.PostAll(ctx, home, []Posting{p})
+}
+
+// PostAll books postings at a home, in their order: all or none. It costs one write an account, one a posting and
+// one an entry, in two journeys to the database. It sets in place what the postings leave out: ids where there
+// are none, the transaction's moment, and the entries' balances.
+//
+// Entries that do not sum to zero for every unit are an Internal fault: it is demarc that would make or lose
+// money. A balance that would leave the range of an int64, if only between two of the postings, is a Limit
+// fault (CodeBalanceRange).
+func (s *Store) PostAll(ctx context.Context, home id.Home, postings []Posting) error {
 	t, err := s.writing(ctx)
 	if err != nil {
 		return err
@@ -71,20 +75,121 @@ func (s *Store) Post(ctx context.Context, home id.Home, p Posting) error {
 	if err != nil {
 		return err
 	}
-	if err := balanced(p.Entries); err != nil {
-		return fault.Internalf(err, "the booking is not balanced")
+	moves, order, err := moved(postings)
+	if err != nil {
+		return err
 	}
-	if p.ID == "" {
-		p.ID = id.New(PostingKind, home, t.now)
+	if err := t.move(ctx, int64(home), int64(spid), order); err != nil {
+		t.spoil(err) // some accounts have moved, and their entries are not written
+		return err
 	}
-	if p.At.IsZero() {
+	for i := range postings {
+		p := &postings[i]
+		if p.ID == "" {
+			p.ID = id.New(PostingKind, home, t.now)
+		}
 		p.At = t.now
+		if err := t.book(ctx, int64(home), int64(spid), p, moves); err != nil {
+			t.spoil(err)
+			return err
+		}
 	}
-	if err := t.later(ctx, sqlPost, int64(home), int64(spid), string(p.ID), micros(p.At), p.CauseKind, p.Cause, p.Text); err != nil {
+	return nil
+}
+
+// account is one unit of an account, and move what postings together do to it.
+type (
+	account struct{ name, unit string }
+	move    struct {
+		account
+		net, n int64
+		// at and last are when its last entry is booked and which of the account's it is; balance is what it holds
+		// after the entry that was written last.
+		at, last, balance int64
+	}
+)
+
+// moved sums what the postings do to each account, in the order in which they touch them.
+func moved(postings []Posting) (moves map[account]*move, order []*move, err error) {
+	moves = map[account]*move{}
+	for _, p := range postings {
+		if err := balanced(p.Entries); err != nil {
+			return nil, nil, fault.Internalf(err, "the booking is not balanced")
+		}
+		for _, e := range p.Entries {
+			a := account{e.Account, e.Unit}
+			m := moves[a]
+			if m == nil {
+				m = &move{account: a}
+				moves[a], order = m, append(order, m)
+			}
+			sum, ok := add(m.net, e.Amount)
+			if !ok {
+				return nil, nil, outOfRange(a)
+			}
+			m.net, m.n = sum, m.n+1
+		}
+	}
+	// All go the same way through the accounts, so that two never wait for each other in a circle.
+	slices.SortFunc(order, func(a, b *move) int { return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.unit, b.unit)) })
+	return moves, order, nil
+}
+
+func outOfRange(a account) error {
+	return fault.New(fault.Limit, CodeBalanceRange, "the balance of %s would be out of range", shorten(a.name))
+}
+
+// add is a + b; ok is false when that is beyond an int64.
+func add(a, b int64) (sum int64, ok bool) {
+	sum = a + b
+	return sum, (sum > a) == (b > 0)
+}
+
+// move changes the balances.
+func (t *tx) move(ctx context.Context, home, spid int64, order []*move) error {
+	lists := make([][]any, len(order))
+	for i, m := range order {
+		low, high := int64(math.MinInt64), int64(math.MaxInt64)
+		if m.net > 0 {
+			high -= m.net
+		} else {
+			low -= m.net
+		}
+		lists[i] = []any{home, spid, m.name, m.unit, m.net, micros(t.now), m.n, low, high}
+	}
+	err := t.returnings(ctx, sqlMove, lists, func(n int, r rows) error {
+		m := order[n]
+		if err := r.scan(&m.balance, &m.at, &m.last); err != nil {
+			return err
+		}
+		m.balance -= m.net
+		return nil
+	})
+	if err != nil {
 		return dbFault(err)
 	}
-	for seq, e := range p.Entries {
-		if err := t.book(ctx, int64(home), int64(spid), string(p.ID), int64(seq), e); err != nil {
+	for _, m := range order {
+		if m.last == 0 {
+			return outOfRange(m.account)
+		}
+	}
+	return nil
+}
+
+// book writes a posting and its entries.
+func (t *tx) book(ctx context.Context, home, spid int64, p *Posting, moves map[account]*move) error {
+	if err := t.later(ctx, sqlPost, home, spid, string(p.ID), micros(p.At), p.CauseKind, p.Cause, p.Text); err != nil {
+		return dbFault(err)
+	}
+	for seq := range p.Entries {
+		e := &p.Entries[seq]
+		m := moves[account{e.Account, e.Unit}]
+		after, ok := add(m.balance, e.Amount)
+		if !ok {
+			return outOfRange(m.account)
+		}
+		m.balance, m.n, e.Balance = after, m.n-1, after
+		if err := t.later(ctx, sqlEntry, home, spid, string(p.ID), int64(seq), e.Account, e.Unit, e.Amount, after, m.at, m.last-m.n); err != nil {
 			return dbFault(err)
 		}
 	}
@@ -117,104 +222,4 @@ func balanced(entries []Entry) error {
 		}
 	}
 	return nil
-}
-
-// book moves one entry and records the balance after it.
-func (t *tx) book(ctx context.Context, home, spid int64, posting string, seq int64, e Entry) error {
-	low, high := int64(math.MinInt64), int64(math.MaxInt64)
-	if e.Amount > 0 {
-		high -= e.Amount
-	} else {
-		low -= e.Amount
-	}
-	var balance int64
-	found, err := t.returning(ctx, sqlMove, []any{home, spid, e.Account, e.Unit, e.Amount, low, high}, &balance)
-	if err != nil {
-		return err
-	}
-	if !found {
-		return fault.New(fault.Limit, CodeBalanceRange, "the balance of %s would be out of range", shorten(e.Account))
-	}
-	return t.later(ctx, sqlEntry, home, spid, posting, seq, e.Account, e.Unit, e.Amount, balance)
-}
-
-// Balance is what an account holds of a unit now; 0 for one that nothing was booked on.
-func (s *Store) Balance(ctx context.Context, home id.Home, account, unit string) (int64, error) {
-	spid, err := spidOf(ctx)
-	if err != nil {
-		return 0, err
-	}
-	var n int64
-	_, err = s.readRow(ctx, sqlBalance, []any{int64(home), int64(spid), account, unit}, &n)
-	return n, err
-}
-
-// Postings lists the postings that touched an account with all their entries, newest first; limit 0 means
-// all.
-func (s *Store) Postings(ctx context.Context, home id.Home, account string, offset, limit int) ([]Posting, error) {
-	spid, err := spidOf(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var all []Posting
-	err = s.Snapshot(ctx, func(ctx context.Context) error {
-		b := &builder{args: []any{int64(home), int64(spid), account}}
-		all = nil
-		err := s.readEach(ctx, sqlTouched+b.page(offset, limit, s.Engine()), b.args, func(r rows) error {
-			var i string
-			err := r.scan(&i)
-			all = append(all, Posting{ID: id.ID(i)})
-			return err
-		})
-		for i := range all {
-			if err == nil {
-				err = s.posting(ctx, home, spid, &all[i])
-			}
-		}
-		return err
-	})
-	return all, err
-}
-
-// posting reads the rest of a posting whose id is known.
-func (s *Store) posting(ctx context.Context, home id.Home, spid int, p *Posting) error {
-	key := []any{int64(home), int64(spid), string(p.ID)}
-	var at int64
-	if _, err := s.readRow(ctx, sqlPosting, key, &at, &p.CauseKind, &p.Cause, &p.Text); err != nil {
-		return err
-	}
-	p.At = moment(at)
-	return s.readEach(ctx, sqlEntries, key, func(r rows) error {
-		var e Entry
-		err := r.scan(&e.Account, &e.Unit, &e.Amount, &e.Balance)
-		p.Entries = append(p.Entries, e)
-		return err
-	})
-}
-
-// Unbalanced lists, over all service providers, units whose entries do not sum to zero, and accounts whose
-// balance is not the sum of their entries. It is empty, always; doctor and the tests ask.
-func (s *Store) Unbalanced(ctx context.Context) ([]string, error) {
-	var all []string
-	err := s.Snapshot(ctx, func(ctx context.Context) error {
-		all = nil
-		err := s.readEach(ctx, sqlUnitSums, nil, func(r rows) error {
-			var home, spid int64
-			var unit string
-			err := r.scan(&home, &spid, &unit)
-			all = append(all, fmt.Sprintf("service provider %d, home %d: the entries of %s do not sum to zero", spid, home, unit))
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		return s.readEach(ctx, sqlDrifted, nil, func(r rows) error {
-			var home, spid int64
-			var account, unit string
-			err := r.scan(&home, &spid, &account, &unit)
-			all = append(all, fmt.Sprintf("service provider %d, home %d: the balance of %s in %s is not the sum of its entries", spid, home, account, unit))
-			return err
-		})
-	})
-	return all, err
 }

@@ -35,9 +35,91 @@ func (p *pgTx) note(err error) error {
 	return err
 }
 
-func (p *pgTx) later(_ context.Context, sql string, args ...any) error {
+func (p *pgTx) later(ctx context.Context, sql string, args ...any) error {
 	p.waiting = append(p.waiting, pgStatement{sql, plainArgs(args)})
+	if len(p.waiting) < mostTogether {
+		return nil
+	}
+	return p.note(pgBatch(ctx, p.conn, p.take(), "", nil, nil))
+}
+
+// mostTogether bounds how many statements go in one journey.
+const mostTogether = 512
+
+// pgBatch sends the statements first, whose outcome only matters when it is an error, and then sql for each of
+// the lists, and has read read the answers to the latter.
+func pgBatch(ctx context.Context, c *pgx.Conn, first []pgStatement, sql string, lists [][]any, read func(n int, r pgx.BatchResults) error) error {
+	for from := 0; from < len(lists) || len(first) > 0; {
+		var b pgx.Batch
+		for _, s := range first {
+			b.Queue(s.sql, s.args...)
+		}
+		end := min(from+mostTogether, len(lists))
+		for _, args := range lists[from:end] {
+			b.Queue(sql, plainArgs(args)...)
+		}
+		r := c.SendBatch(ctx, &b)
+		var err error
+		for range first {
+			if _, err = r.Exec(); err != nil {
+				break
+			}
+		}
+		for n := from; n < end && err == nil; n++ {
+			err = read(n, r)
+		}
+		if cerr := r.Close(); err == nil {
+			err = cerr
+		}
+		if err != nil {
+			return err
+		}
+		from, first = end, nil
+	}
 	return nil
+}
+
+func pgExecs(ctx context.Context, c *pgx.Conn, first []pgStatement, sql string, lists [][]any) ([]int64, error) {
+	affected := make([]int64, len(lists))
+	err := pgBatch(ctx, c, first, sql, lists, func(n int, r pgx.BatchResults) error {
+		tag, err := r.Exec()
+		affected[n] = tag.RowsAffected()
+		return err
+	})
+	return affected, err
+}
+
+func pgQueries(ctx context.Context, c *pgx.Conn, first []pgStatement, sql string, lists [][]any, fn func(int, rows) error) error {
+	return pgBatch(ctx, c, first, sql, lists, func(n int, r pgx.BatchResults) error {
+		answer, err := r.Query()
+		if err != nil {
+			return err
+		}
+		found := pgRows{answer}
+		for err == nil && found.next() {
+			err = fn(n, found)
+		}
+		if cerr := found.close(); err == nil {
+			err = cerr
+		}
+		return err
+	})
+}
+
+// take gives the waiting statements away.
+func (p *pgTx) take() []pgStatement {
+	waiting := p.waiting
+	p.waiting, p.sent = nil, true
+	return waiting
+}
+
+func (p *pgTx) execs(ctx context.Context, sql string, lists [][]any) ([]int64, error) {
+	n, err := pgExecs(ctx, p.conn, p.take(), sql, lists)
+	return n, p.note(err)
+}
+
+func (p *pgTx) queries(ctx context.Context, sql string, lists [][]any, fn func(int, rows) error) error {
+	return p.note(pgQueries(ctx, p.conn, p.take(), sql, lists, fn))
 }
 
 // send lets the waiting statements go, with a last one whose answer is to be read.

@@ -206,6 +206,14 @@ func (c pgConn) query(ctx context.Context, sql string, args ...any) (rows, error
 	return pgRows{r}, nil
 }
 
+func (c pgConn) execs(ctx context.Context, sql string, lists [][]any) ([]int64, error) {
+	return pgExecs(ctx, c.q, nil, sql, lists)
+}
+
+func (c pgConn) queries(ctx context.Context, sql string, lists [][]any, fn func(int, rows) error) error {
+	return pgQueries(ctx, c.q, nil, sql, lists, fn)
+}
+
 func (c pgConn) script(ctx context.Context, sql string) error {
 	_, err := c.q.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol)
 	return err

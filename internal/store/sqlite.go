@@ -297,6 +297,27 @@ func (c *sqliteConn) query(ctx context.Context, sql string, args ...any) (rows, 
 	return &c.rows, nil
 }
 
+func (c *sqliteConn) execs(ctx context.Context, sql string, lists [][]any) ([]int64, error) {
+	affected := make([]int64, len(lists))
+	for i, args := range lists {
+		n, err := c.exec(ctx, sql, args...)
+		if err != nil {
+			return nil, err
+		}
+		affected[i] = n
+	}
+	return affected, nil
+}
+
+func (c *sqliteConn) queries(ctx context.Context, sql string, lists [][]any, fn func(int, rows) error) error {
+	for i, args := range lists {
+		if err := each(ctx, c, sql, args, func(r rows) error { return fn(i, r) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // failed notes errors that end the whole transaction.
 func (c *sqliteConn) failed(err error) error {
 	var e *sqlite.Error

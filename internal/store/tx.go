@@ -34,6 +34,8 @@ type tx struct {
 	touched []cache.Key
 	// told are the reactors that want quiet events, as far as they were asked.
 	told map[toldKey][]func(context.Context, event.Event) error
+	// spoiled is why what was changed so far must not be kept, whatever the caller makes of it.
+	spoiled error
 	// jobs says that jobs were enqueued.
 	jobs bool
 }
@@ -97,6 +99,28 @@ func (t *tx) returning(ctx context.Context, sql string, args []any, dest ...any)
 	return row(ctx, t.c, sql, args, dest...)
 }
 
+// execs changes something by one statement for each of the lists.
+func (t *tx) execs(ctx context.Context, sql string, lists [][]any) ([]int64, error) {
+	if len(lists) == 0 {
+		return nil, nil
+	}
+	if err := t.mark(ctx); err != nil {
+		return nil, err
+	}
+	return t.c.execs(ctx, sql, lists)
+}
+
+// returnings changes something by one statement for each of the lists and reads their answers.
+func (t *tx) returnings(ctx context.Context, sql string, lists [][]any, fn func(n int, r rows) error) error {
+	if len(lists) == 0 {
+		return nil
+	}
+	if err := t.mark(ctx); err != nil {
+		return err
+	}
+	return t.c.queries(ctx, sql, lists, fn)
+}
+
 func (t *tx) mark(ctx context.Context) error {
 	if t.marked == t.level {
 		return nil
@@ -127,12 +151,18 @@ func (t *tx) nested(ctx context.Context, fn func(ctx context.Context) error) (er
 		}
 	}()
 	err = fn(ctx)
+	if err == nil {
+		err = t.spoiled
+	}
 	returned = true
 	if end := t.settle(ctx, err != nil, tallies); end != nil {
 		return errors.Join(err, end)
 	}
 	return err
 }
+
+// spoil has the innermost Write fail.
+func (t *tx) spoil(err error) { t.spoiled = err }
 
 // errUnwound stands for a function that did not return: it panicked, or ended its goroutine.
 var errUnwound = errors.New("store: the change did not return")
@@ -145,6 +175,7 @@ func (t *tx) settle(ctx context.Context, undo bool, tallies int) error {
 	}
 	t.level--
 	if undo {
+		t.spoiled = nil
 		t.tallies = t.tallies[:min(tallies, len(t.tallies))]
 	}
 	if !set {
@@ -248,6 +279,9 @@ func (t *tx) run(ctx context.Context, fn func(ctx context.Context) error) (err e
 	if err := fn(ctx); err != nil {
 		return err
 	}
+	if t.spoiled != nil {
+		return t.spoiled
+	}
 	return t.flush(ctx)
 }
 
@@ -301,6 +335,19 @@ func (s *Store) readEach(ctx context.Context, sql string, args []any, fn func(ro
 	}
 	defer release()
 	return dbFault(each(ctx, c, sql, args, fn))
+}
+
+// readAll calls fn for every row of a query that is asked with each of the lists; n is the list's number.
+func (s *Store) readAll(ctx context.Context, sql string, lists [][]any, fn func(n int, r rows) error) error {
+	if len(lists) == 0 {
+		return nil
+	}
+	c, release, err := s.reading(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return dbFault(c.queries(ctx, sql, lists, fn))
 }
 
 // spidOf is the service provider whose rows ctx may touch.
