@@ -60,7 +60,21 @@ func open(ctx context.Context, s *config.Settings, base string, log *slog.Logger
 	if err != nil {
 		return nil, databaseAdvice(at, fmt.Errorf("the database cannot be opened: %w", err))
 	}
-	return build(db, s), nil
+	return build(db, s, voucherSecret(s)), nil
+}
+
+// voucherSecret is what PINs of vouchers are kept by; nil where the server's secret cannot be had, which the server
+// says at its start, and commands that touch no voucher need not know.
+func voucherSecret(s *config.Settings) []byte {
+	f, err := openFolder(s)
+	if err != nil {
+		return nil
+	}
+	secret, err := serverSecret(s, f)
+	if err != nil {
+		return nil
+	}
+	return derive(secret, "vouchers")
 }
 
 // hosts are the names under which references to this server's resources come: its own, and on the loopback
@@ -80,8 +94,8 @@ func hosts(base string) []string {
 }
 
 // build puts the domains on a store.
-func build(db *store.Store, s *config.Settings) *House {
-	h := &House{House: house.New(db, house.Outside{}), settings: s}
+func build(db *store.Store, s *config.Settings, secret []byte) *House {
+	h := &House{House: house.New(db, house.Outside{Secret: secret}), settings: s}
 	h.keyring = newKeyring(db)
 	return h
 }

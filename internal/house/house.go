@@ -48,6 +48,9 @@ type House struct {
 type Outside struct {
 	// Network does what lines need of the network.
 	Network network.Connector
+	// Secret is the installation's: what the PINs of vouchers are found by is keyed with it. Without one there are no
+	// vouchers.
+	Secret []byte
 }
 
 // New builds the domains on a store; call it once, before the store is used.
@@ -62,7 +65,9 @@ func New(s *store.Store, o Outside) *House {
 	h.Network = network.New(s, network.Options{Connector: o.Network})
 	h.Subscriptions = subscription.New(s, h.Accounts, h.Providers)
 	h.Balances = balance.New(s, h.Providers)
-	h.Vouchers = voucher.New(s, voucher.Parts{Providers: h.Providers, Subscriptions: h.Subscriptions, Balances: h.Balances})
+	h.Vouchers = voucher.New(s, voucher.Parts{
+		Providers: h.Providers, Accounts: h.Accounts, Subscriptions: h.Subscriptions, Balances: h.Balances, Secret: o.Secret,
+	})
 	h.Renewals = renewal.New(s, renewal.Parts{
 		Providers: h.Providers, Accounts: h.Accounts, Catalog: h.Catalog, Subscriptions: h.Subscriptions, Balances: h.Balances,
 	})

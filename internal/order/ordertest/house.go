@@ -46,7 +46,9 @@ plans:
 type House struct{ *house.House }
 
 // New builds the domains; the store holds nothing yet.
-func New(s *store.Store) *House { return &House{house.New(s, house.Outside{})} }
+func New(s *store.Store) *House {
+	return &House{house.New(s, house.Outside{Secret: []byte("the secret of an installation")})}
+}
 
 // Furnish creates the service provider, loads Plans, and fills the pools with so many numbers and SIMs.
 func (h *House) Furnish(ctx context.Context, t testing.TB, resources int) {
