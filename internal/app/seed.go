@@ -19,12 +19,12 @@ func (h *House) LoadPlans(ctx context.Context, spid int, file string) (string, e
 	if err != nil {
 		return "", err
 	}
-	offerings, err := catalog.Parse(text)
+	parsed, err := catalog.Parse(text)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", file, err)
 	}
-	changed, err := h.Catalog.Load(h.As(ctx, spid), offerings)
-	return fmt.Sprintf("%d of %d offerings of service provider %d are new or changed", changed, len(offerings), spid), err
+	changed, err := h.Catalog.Load(h.As(ctx, spid), parsed)
+	return fmt.Sprintf("%d of %d entries of the catalogue of service provider %d are new or changed", changed, parsed.Len(), spid), err
 }
 
 // LoadNumbers adds mobile numbers to a service provider's pool, as FIRST+COUNT.

@@ -45,10 +45,10 @@ func chf(text string) *money.Amount {
 
 func TestAFileOfPricePlans(t *testing.T) {
 	out, err := Parse([]byte(plans))
-	if err != nil || len(out) != 2 {
-		t.Fatalf("%d plans, %v", len(out), err)
+	if err != nil || len(out.Plans()) != 2 {
+		t.Fatalf("%+v, %v", out, err)
 	}
-	v := out[1]
+	v := out.Offerings[1]
 	if v.Key != "plus" || v.Name != "Plus" || v.OfferingType != PricePlan || v.LifecycleStatus != Active || *v.OpeningBalance != *chf("25") {
 		t.Errorf("%+v", v)
 	}
@@ -72,7 +72,7 @@ func TestAMistakeIsToldWithItsLine(t *testing.T) {
 		"an unknown currency":     {"currency: CHF", "currency: XYZ", "line 2: currency is a code"},
 		"a wrong tax rate":        {"taxRate: 8.1", "taxRate: 8.1%", "line 3: taxRate is a percentage"},
 		"a misspelt word":         {"openingBalance: 5", "openingBalence: 5", `line 8: a plan has no "openingBalence"`},
-		"a key twice":             {"key: plus", "key: start", `line 9: the key "start" is already that of the plan in line 5`},
+		"a key twice":             {"key: plus", "key: start", `line 9: the key "start" is already that of the offering in line 5`},
 		"a key with a space":      {"key: plus", "key: plus one", "line 9: a key is made of"},
 		"a plan without a name":   {"    name: Plus\n", "", "line 9: name is missing"},
 		"a plan without a price":  {"    price: 0\n", "", "line 5: price is missing"},
@@ -85,7 +85,7 @@ func TestAMistakeIsToldWithItsLine(t *testing.T) {
 		"a bundle without amount": {"amount: 100 min, ", "", "line 18: amount is missing"},
 		"a bundle in other units": {"amount: 100 min", "amount: 100 MB", "line 18: the amount of a voice bundle is written as 100 min"},
 		"half a message":          {"amount: 50", "amount: 50.5", "line 19: the amount of a sms bundle"},
-		"a validity of nothing":   {"amount: 1.5 GB, validityDays: 30", "amount: 1.5 GB, validityDays: 0", "line 17: validityDays is a number of days"},
+		"a validity of nothing":   {"amount: 1.5 GB, validityDays: 30", "amount: 1.5 GB, validityDays: 0", "line 17: validityDays is a number from 1"},
 		"no YAML":                 {"plans:", "plans: [", "the file is not YAML"},
 		"no plans":                {plans[strings.Index(plans, "plans:"):], "plans: []", "line 4: plans is a list"},
 	} {
@@ -152,9 +152,8 @@ func TestStatesOfAnOffering(t *testing.T) {
 		{InStudy, Active, true}, {Active, Retired, true}, {Retired, Active, true}, {Retired, Obsolete, true},
 		{Obsolete, Active, false}, {Active, InStudy, false}, {Active, Rejected, false}, {"my own", Obsolete, true}, {Active, "my own", true},
 	} {
-		v := Offering{Name: "X", LifecycleStatus: c.to}
-		if err := v.follow(&Offering{LifecycleStatus: c.from}); (err == nil) != c.want {
-			t.Errorf("%s to %s: %v", c.from, c.to, err)
+		if got := c.from.May(c.to); got != c.want {
+			t.Errorf("%s to %s: %t", c.from, c.to, got)
 		}
 	}
 }

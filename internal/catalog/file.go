@@ -6,59 +6,81 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/govalues/decimal"
 	"gopkg.in/yaml.v3"
 
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/money"
+	"github.com/demarc-bss/demarc/internal/kernel/sid"
 )
 
-// CodeFile is a price plan file with a mistake in it.
+// CodeFile is a catalogue file with a mistake in it.
 const CodeFile fault.Code = "pricePlanFile"
 
-// Parse reads a file of price plans:
+// File is a catalogue as it was read, to be given to Service.Load. Its parts are complete, save that what refers
+// to another part has that part's key for an id.
+type File struct {
+	Catalogs       []Catalog
+	Categories     []Category
+	Specifications []Specification
+	Tariffs        []Tariff
+	Prices         []OfferingPrice
+	Offerings      []Offering
+}
+
+// Len is how many things the file describes.
+func (f *File) Len() int {
+	return len(f.Catalogs) + len(f.Categories) + len(f.Specifications) + len(f.Tariffs) + len(f.Prices) + len(f.Offerings)
+}
+
+// Plans are the price plans of the file.
+func (f *File) Plans() (out []Offering) {
+	for _, v := range f.Offerings {
+		if v.OfferingType == PricePlan {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// Parse reads a catalogue file, a YAML document that docs/catalogue.md describes. Beside its currency and tax rate
+// only plans are needed:
 //
 //	currency: CHF          # of all amounts
 //	taxRate: 8.1           # percent, contained in all prices
 //	plans:
 //	  - key: start         # stays the same for ever; letters, digits, - and _
 //	    name: Start
-//	    description: Pay as you go
-//	    paidType: prepaid  # or postpaid
 //	    price: 9.90        # a month, tax included; the first month is charged when the line begins
-//	    oneTimePrice: 0    # once, tax included
 //	    openingBalance: 15
 //	    bundles:
 //	      - {name: Welcome data, type: data, amount: 5 GB, validityDays: 30}
-//	      - {name: Talk, type: voice, amount: 100 min, validityDays: 30}
-//	      - {name: Texts, type: sms, amount: 50, validityDays: 30}
 //
-// Data is counted in kB, MB, GB (powers of 1,000) or KiB, MiB, GiB (powers of 1,024), voice in s, min or h.
 // A mistake is an Invalid fault (CodeFile) whose details name every line at fault, as "line 12", and the
 // reason.
-func Parse(file []byte) ([]Offering, error) {
+func Parse(file []byte) (*File, error) {
 	var root yaml.Node
 	if err := yaml.Unmarshal(file, &root); err != nil {
 		return nil, fault.New(fault.Invalid, CodeFile, "the file is not YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
 	}
-	r := &reader{keys: map[string]int{}}
 	if len(root.Content) == 0 {
 		return nil, fault.New(fault.Invalid, CodeFile, "the file is empty")
 	}
+	r := &reader{lines: map[string]map[string]int{}}
 	out := r.file(root.Content[0])
-	if len(r.found) > 0 {
-		slices.SortStableFunc(r.found, func(a, b mistake) int { return a.line - b.line })
-		details := make([]fault.Detail, len(r.found))
-		for n, m := range r.found {
-			details[n] = fault.Detail{Attribute: "line " + strconv.Itoa(m.line), Message: m.why}
-		}
-		e := fault.New(fault.Invalid, CodeFile, "line %d: %s", r.found[0].line, r.found[0].why).At(details[0].Attribute)
-		e.Details = details
-		return nil, e
+	if len(r.found) == 0 {
+		return out, nil
 	}
-	return out, nil
+	slices.SortStableFunc(r.found, func(a, b mistake) int { return a.line - b.line })
+	details := make([]fault.Detail, len(r.found))
+	for n, m := range r.found {
+		details[n] = fault.Detail{Attribute: "line " + strconv.Itoa(m.line), Message: m.why}
+	}
+	e := fault.New(fault.Invalid, CodeFile, "line %d: %s", r.found[0].line, r.found[0].why).At(details[0].Attribute)
+	e.Details = details
+	return nil, e
 }
 
 type mistake struct {
@@ -70,12 +92,51 @@ type mistake struct {
 type reader struct {
 	currency money.Currency
 	tax      *yaml.Node
-	keys     map[string]int
-	found    []mistake
+	// lines are where the keys stand, by what they are keys of.
+	lines map[string]map[string]int
+	found []mistake
+	// later are checks that need the whole file.
+	later []func()
+	out   File
 }
 
 func (r *reader) bad(n *yaml.Node, format string, args ...any) {
 	r.found = append(r.found, mistake{n.Line, fmt.Sprintf(format, args...)})
+}
+
+func (r *reader) file(n *yaml.Node) *File {
+	f := r.fields(n, "the file", "currency", "taxRate", "catalog", "categories", "specifications", "tariffs", "plans", "addOns", "sims", "devices")
+	if c := f["currency"]; c == nil || !money.Currency(c.Value).Valid() {
+		r.bad(or(c, n), "currency is a code of ISO 4217 such as CHF")
+	} else {
+		r.currency = money.Currency(c.Value)
+	}
+	if r.tax = f["taxRate"]; r.tax == nil {
+		r.bad(n, "taxRate is missing; write 0 when there is no tax")
+	} else if d, err := decimal.Parse(r.tax.Value); err != nil || d.IsNeg() || d.Cmp(decimal.MustNew(100, 0)) > 0 {
+		r.bad(r.tax, "taxRate is a percentage from 0 to 100")
+	}
+	if p := f["plans"]; p == nil || p.Kind != yaml.SequenceNode || len(p.Content) == 0 {
+		r.bad(or(p, n), "plans is a list of at least one plan")
+	}
+	r.catalog(f["catalog"])
+	each(r, f["categories"], "categories", r.category)
+	each(r, f["specifications"], "specifications", r.specification)
+	each(r, f["tariffs"], "tariffs", r.tariff)
+	each(r, f["plans"], "plans", r.plan)
+	each(r, f["addOns"], "addOns", r.addOn)
+	each(r, f["sims"], "sims", func(n *yaml.Node) { r.goods(n, "a SIM kind", SIMCard) })
+	each(r, f["devices"], "devices", func(n *yaml.Node) { r.goods(n, "a device", Device) })
+	for _, check := range r.later {
+		check()
+	}
+	return &r.out
+}
+
+func each(r *reader, n *yaml.Node, what string, do func(*yaml.Node)) {
+	for _, e := range r.list(n, what) {
+		do(e)
+	}
 }
 
 // fields gives the members of a mapping and refuses those not in allowed.
@@ -87,35 +148,60 @@ func (r *reader) fields(n *yaml.Node, what string, allowed ...string) map[string
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
-		if !slices.Contains(allowed, key.Value) {
-			r.bad(key, "%s has no %q: it has %s", what, key.Value, strings.Join(allowed, ", "))
-			continue
+		if value.Kind == yaml.AliasNode {
+			value = value.Alias
 		}
-		out[key.Value] = value
+		switch {
+		case !slices.Contains(allowed, key.Value):
+			r.bad(key, "%s has no %q: it has %s", what, key.Value, strings.Join(allowed, ", "))
+		case out[key.Value] != nil:
+			r.bad(key, "%s stands here twice", key.Value)
+		default:
+			out[key.Value] = value
+		}
 	}
 	return out
 }
 
-func (r *reader) file(n *yaml.Node) []Offering {
-	f := r.fields(n, "the file", "currency", "taxRate", "plans")
-	if c := f["currency"]; c == nil || !money.Currency(c.Value).Valid() {
-		r.bad(or(f["currency"], n), "currency is a code of ISO 4217 such as CHF")
-	} else {
-		r.currency = money.Currency(c.Value)
-	}
-	if r.tax = f["taxRate"]; r.tax == nil {
-		r.bad(n, "taxRate is missing; write 0 when there is no tax")
-	} else if d, err := decimal.Parse(r.tax.Value); err != nil || d.IsNeg() || d.Cmp(decimal.MustNew(100, 0)) > 0 {
-		r.bad(r.tax, "taxRate is a percentage from 0 to 100")
-	}
-	plans := f["plans"]
-	if plans == nil || plans.Kind != yaml.SequenceNode || len(plans.Content) == 0 {
-		r.bad(or(plans, n), "plans is a list of at least one plan")
+// list gives the elements of a sequence; a missing one has none.
+func (r *reader) list(n *yaml.Node, what string) []*yaml.Node {
+	if n == nil {
 		return nil
 	}
-	out := make([]Offering, 0, len(plans.Content))
-	for _, p := range plans.Content {
-		out = append(out, r.plan(p))
+	if n.Kind != yaml.SequenceNode {
+		r.bad(n, "%s is a list", what)
+		return nil
+	}
+	out := make([]*yaml.Node, len(n.Content))
+	for i, e := range n.Content {
+		if out[i] = e; e.Kind == yaml.AliasNode {
+			out[i] = e.Alias
+		}
+	}
+	return out
+}
+
+// scalars gives the elements of a list of plain values; one alone needs no brackets.
+func (r *reader) scalars(n *yaml.Node, what string) []*yaml.Node {
+	if n == nil {
+		return nil
+	}
+	all := []*yaml.Node{n}
+	if n.Kind != yaml.ScalarNode {
+		all = r.list(n, what)
+	}
+	for _, e := range all {
+		if e.Kind != yaml.ScalarNode || strings.TrimSpace(e.Value) == "" {
+			r.bad(e, "%s is a list of plain values", what)
+			return nil
+		}
+	}
+	return all
+}
+
+func values(nodes []*yaml.Node) (out []string) {
+	for _, n := range nodes {
+		out = append(out, n.Value)
 	}
 	return out
 }
@@ -129,66 +215,33 @@ func or(a, b *yaml.Node) *yaml.Node {
 
 var keyForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,40}$`)
 
-func (r *reader) plan(n *yaml.Node) Offering {
-	before := len(r.found)
-	f := r.fields(n, "a plan", "key", "name", "description", "paidType", "price", "oneTimePrice", "openingBalance", "bundles")
-	sellable := true
-	v := Offering{
-		Name: r.text(n, f, "name"), Key: r.text(n, f, "key"), PaidType: "prepaid",
-		LifecycleStatus: Active, IsSellable: &sellable, OfferingType: PricePlan,
+// key reads the key of n, which is a what, and remembers where it stands.
+func (r *reader) key(n *yaml.Node, f map[string]*yaml.Node, what string) string {
+	key := r.text(n, f, "key")
+	if key == "" {
+		return ""
 	}
-	if d := f["description"]; d != nil {
-		v.Description = d.Value
+	if r.lines[what] == nil {
+		r.lines[what] = map[string]int{}
 	}
-	if v.Key != "" && !keyForm.MatchString(v.Key) {
-		r.bad(f["key"], "a key is made of letters, digits, - and _")
-	} else if first := r.keys[v.Key]; first != 0 {
-		r.bad(f["key"], "the key %q is already that of the plan in line %d", v.Key, first)
-	} else if v.Key != "" {
-		r.keys[v.Key] = n.Line
+	if first := r.lines[what][key]; first != 0 {
+		r.bad(f["key"], "the key %q is already that of the %s in line %d", key, what, first)
+	} else {
+		r.lines[what][key] = n.Line
 	}
-	if p := f["paidType"]; p != nil {
-		if v.PaidType = p.Value; p.Value != "prepaid" && p.Value != "postpaid" {
-			r.bad(p, "paidType is prepaid or postpaid")
-		}
+	if !keyForm.MatchString(key) {
+		r.bad(f["key"], "a key is made of letters, digits, - and _, 40 at most")
 	}
-	monthly, once := r.amount(f["price"], "price"), r.amount(f["oneTimePrice"], "oneTimePrice")
-	if f["price"] == nil {
-		r.bad(n, "price is missing; write 0 for a plan without a monthly charge")
-	}
-	if monthly != nil {
-		v.Prices = append(v.Prices, r.price(v.Name+", monthly", monthly, true))
-	}
-	if once != nil && !once.IsZero() {
-		v.Prices = append(v.Prices, r.price(v.Name+", one-off", once, false))
-	}
-	v.OpeningBalance = r.amount(f["openingBalance"], "openingBalance")
-	if b := f["bundles"]; b != nil {
-		v.Allowances = r.bundles(b)
-	}
-	if len(r.found) == before {
-		r.affordable(or(f["openingBalance"], n), v)
-	}
-	return v
+	return key
 }
 
-// affordable refuses a prepaid plan whose first charge its own opening balance does not cover: no line could
-// ever begin on it.
-func (r *reader) affordable(n *yaml.Node, v Offering) {
-	charges, err := v.FirstCharges()
-	if err != nil || v.PaidType != "prepaid" {
-		return
-	}
-	var due, opening int64
-	for _, c := range charges {
-		due += c.Gross.Micros()
-	}
-	if v.OpeningBalance != nil {
-		opening = v.OpeningBalance.Micros()
-	}
-	if opening < due {
-		r.bad(n, "the opening balance of %s does not cover the first charge of %s", money.OfMicros(opening, r.currency), money.OfMicros(due, r.currency))
-	}
+// refers has it checked, when the whole file was read, that there is a what with the key in n.
+func (r *reader) refers(n *yaml.Node, what string) {
+	r.later = append(r.later, func() {
+		if r.lines[what][n.Value] == 0 {
+			r.bad(n, "there is no %s with the key %q", what, n.Value)
+		}
+	})
 }
 
 func (r *reader) text(n *yaml.Node, f map[string]*yaml.Node, name string) string {
@@ -200,59 +253,107 @@ func (r *reader) text(n *yaml.Node, f map[string]*yaml.Node, name string) string
 	return v.Value
 }
 
-func (r *reader) amount(n *yaml.Node, name string) *money.Amount {
+// optional is a text that may be missing.
+func (r *reader) optional(f map[string]*yaml.Node, name string) string {
+	v := f[name]
+	if v == nil {
+		return ""
+	}
+	if v.Kind != yaml.ScalarNode {
+		r.bad(v, "%s is a text", name)
+	}
+	return v.Value
+}
+
+func (r *reader) boolean(f map[string]*yaml.Node, name string) bool {
+	v := f[name]
+	if v == nil {
+		return false
+	}
+	if v.Value != "true" && v.Value != "false" {
+		r.bad(v, "%s is true or false", name)
+	}
+	return v.Value == "true"
+}
+
+// number is a whole number from least to most; 0 when it is missing.
+func (r *reader) number(f map[string]*yaml.Node, name string, least, most int) int {
+	v := f[name]
+	if v == nil {
+		return 0
+	}
+	n, err := strconv.Atoi(v.Value)
+	if err != nil || n < least || n > most {
+		r.bad(v, "%s is a number from %d to %d", name, least, most)
+		return 0
+	}
+	return n
+}
+
+// moment is a date, which means its beginning in UTC, or a moment of RFC 3339.
+func (r *reader) moment(f map[string]*yaml.Node, name string) *time.Time {
+	v := f[name]
+	if v == nil {
+		return nil
+	}
+	for _, form := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.Parse(form, v.Value); err == nil {
+			t = t.UTC()
+			return &t
+		}
+	}
+	r.bad(v, "%s is a date such as 2026-01-31 or a moment such as 2026-01-31T08:00:00+01:00", name)
+	return nil
+}
+
+// validity reads validFrom and validTo.
+func (r *reader) validity(f map[string]*yaml.Node) *sid.Period {
+	p := sid.Period{Start: r.moment(f, "validFrom"), End: r.moment(f, "validTo")}
+	if p.Start == nil && p.End == nil {
+		return nil
+	}
+	if p.Start != nil && p.End != nil && !p.Start.Before(*p.End) {
+		r.bad(f["validTo"], "validTo is after validFrom")
+	}
+	return &p
+}
+
+// lifecycle reads the status; what is in the file is sold when it says nothing.
+func (r *reader) lifecycle(f map[string]*yaml.Node) LifecycleStatus {
+	v := f["lifecycle"]
+	if v == nil {
+		return Active
+	}
+	if _, known := next[LifecycleStatus(v.Value)]; !known {
+		r.bad(v, "lifecycle is In study, In design, In test, Active, Launched, Retired, Obsolete or Rejected")
+	}
+	return LifecycleStatus(v.Value)
+}
+
+// money reads an amount that is not negative; payable ones have no more decimals than the currency.
+func (r *reader) money(n *yaml.Node, name string, payable bool) *money.Amount {
 	if n == nil || !r.currency.Valid() {
 		return nil
 	}
 	a, err := money.Parse(n.Value, r.currency)
-	if err != nil || a.Sign() < 0 || a.Round() != a {
-		r.bad(n, "%s is an amount of %s, not negative, such as 9.90", name, r.currency)
-		return nil
+	switch {
+	case err != nil || a.Sign() < 0:
+	case payable && a.Round() != a:
+	default:
+		return &a
 	}
-	return &a
+	r.bad(n, "%s is an amount of %s, not negative, such as 9.90", name, r.currency)
+	return nil
 }
 
-func (r *reader) price(name string, a *money.Amount, monthly bool) Price {
-	p := Price{Type: "ProductOfferingPrice", Name: name, PriceType: "oneTime", Price: a}
-	if monthly {
-		p.PriceType, p.Period, p.Length = "recurring", "month", 1
-	}
-	if r.tax != nil {
-		p.Tax = []Tax{{Category: "VAT", Rate: jsontext.Value(r.tax.Value)}}
-	}
-	return p
-}
+func (r *reader) amount(n *yaml.Node, name string) *money.Amount { return r.money(n, name, true) }
 
-func (r *reader) bundles(n *yaml.Node) []Allowance {
-	if n.Kind != yaml.SequenceNode {
-		r.bad(n, "bundles is a list")
+// taxes are the tax that every price of the file contains.
+func (r *reader) taxes() []Tax {
+	if r.tax == nil {
 		return nil
 	}
-	out := make([]Allowance, 0, len(n.Content))
-	for _, b := range n.Content {
-		f := r.fields(b, "a bundle", "name", "type", "amount", "validityDays")
-		a := Allowance{Name: r.text(b, f, "name"), UsageType: r.text(b, f, "type")}
-		if a.UsageType == "" {
-			continue
-		}
-		if a.Units = unitOf[a.UsageType]; a.Units == "" {
-			r.bad(f["type"], "type is voice, data or sms")
-			continue
-		}
-		var ok bool
-		if a.Amount, ok = quantity(a.UsageType, r.text(b, f, "amount")); !ok {
-			r.bad(or(f["amount"], b), "the amount of a %s bundle is written as %s", a.UsageType, howTo[a.UsageType])
-		}
-		if d := f["validityDays"]; d != nil {
-			days, err := strconv.Atoi(d.Value)
-			if err != nil || days < 1 || days > 3660 {
-				r.bad(d, "validityDays is a number of days from 1 to 3660")
-			}
-			a.ValidityDays = days
-		}
-		out = append(out, a)
-	}
-	return out
+	return []Tax{{Category: "VAT", Rate: []byte(r.tax.Value)}}
 }
 
 var howTo = map[string]string{Voice: "100 min", Data: "5 GB", SMS: "50"}
@@ -280,4 +381,17 @@ func quantity(usage, text string) (int64, bool) {
 	}
 	whole, _, ok := p.Int64(0)
 	return whole, ok && whole > 0
+}
+
+// units reads a quantity of a usage type; 0 when it is missing.
+func (r *reader) units(f map[string]*yaml.Node, name, usage string) int64 {
+	v := f[name]
+	if v == nil {
+		return 0
+	}
+	n, ok := quantity(usage, v.Value)
+	if !ok {
+		r.bad(v, "%s of %s is written as %s", name, usage, howTo[usage])
+	}
+	return n
 }

@@ -163,7 +163,7 @@ func (h *House) offerings(ctx context.Context, p Provider) (out []id.ID, err err
 	if err != nil {
 		return nil, err
 	}
-	for _, o := range parsed {
+	for _, o := range parsed.Plans() {
 		i, err := h.Catalog.ByKey(ctx, o.Key)
 		if err != nil {
 			return nil, err

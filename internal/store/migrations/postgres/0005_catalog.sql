@@ -48,10 +48,12 @@ CREATE TABLE tariff (
 	home INTEGER NOT NULL, spid INTEGER NOT NULL, id TEXT COLLATE "C" NOT NULL,
 	version BIGINT NOT NULL, created BIGINT NOT NULL, updated BIGINT NOT NULL, doc JSON NOT NULL,
 	name TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{name}') STORED,
+	lifecycle_status TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{lifecycleStatus}') STORED,
 	PRIMARY KEY (spid, id, home)
 );
 
 CREATE INDEX tariff_name ON tariff (spid, name, id);
+CREATE INDEX tariff_lifecycle_status ON tariff (spid, lifecycle_status, id);
 
 CREATE TABLE import_job (
 	home INTEGER NOT NULL, spid INTEGER NOT NULL, id TEXT COLLATE "C" NOT NULL,

@@ -48,10 +48,12 @@ CREATE TABLE tariff (
 	home INTEGER NOT NULL, spid INTEGER NOT NULL, id TEXT NOT NULL,
 	version INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, doc TEXT NOT NULL,
 	name TEXT GENERATED ALWAYS AS (json_extract(doc, '$.name')) VIRTUAL,
+	lifecycle_status TEXT GENERATED ALWAYS AS (json_extract(doc, '$.lifecycleStatus')) VIRTUAL,
 	PRIMARY KEY (spid, id, home)
 );
 
 CREATE INDEX tariff_name ON tariff (spid, name, id);
+CREATE INDEX tariff_lifecycle_status ON tariff (spid, lifecycle_status, id);
 
 CREATE TABLE import_job (
 	home INTEGER NOT NULL, spid INTEGER NOT NULL, id TEXT NOT NULL,

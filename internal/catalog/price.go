@@ -1,0 +1,194 @@
+package catalog
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/govalues/decimal"
+
+	"github.com/demarc-bss/demarc/internal/kernel/fault"
+	"github.com/demarc-bss/demarc/internal/kernel/id"
+	"github.com/demarc-bss/demarc/internal/kernel/money"
+	"github.com/demarc-bss/demarc/internal/kernel/sid"
+)
+
+// Price types of TMF620 that rules know.
+const (
+	OneTime   = "oneTime"
+	Recurring = "recurring"
+)
+
+// Price is what an offering costs (TMF620 ProductOfferingPriceRefOrValue). Price includes the tax. One with an
+// ID refers to a price that stands by itself: see Service.Offering, which looks it up.
+type Price struct {
+	Type string `json:"@type,omitzero"`
+	ID   string `json:"id,omitzero"`
+	Name string `json:"name,omitzero"`
+	// PriceType is OneTime, Recurring, or another, which is shown but not charged.
+	PriceType string `json:"priceType,omitzero"`
+	// Period is day, week, month or year, and Length how many of them a recurring price pays.
+	Period   string        `json:"recurringChargePeriodType,omitzero"`
+	Length   int           `json:"recurringChargePeriodLength,omitzero"`
+	Price    *money.Amount `json:"price,omitzero"`
+	Tax      []Tax         `json:"tax,omitzero"`
+	ValidFor *sid.Period   `json:"validFor,omitzero"`
+	Rest     sid.Rest      `json:",embed"`
+}
+
+// Tax is a tax that a price includes; the rate is in percent.
+type Tax struct {
+	Category string         `json:"taxCategory,omitzero"`
+	Rate     jsontext.Value `json:"taxRate,omitzero"`
+	Rest     sid.Rest       `json:",embed"`
+}
+
+// Charge is an amount with the part of it that is tax.
+type Charge struct {
+	Name       string
+	Gross, Tax money.Amount
+	Recurring  bool
+}
+
+// FirstCharges is what an offering costs when it is bought: every one-time price and the first period of
+// every recurring one, each rounded to what can be paid. A price that is only referred to is a Conflict fault:
+// take the offering from Service.Offering.
+func (v Offering) FirstCharges() ([]Charge, error) {
+	var out []Charge
+	for _, p := range v.Prices {
+		if p.ID != "" && p.Price == nil {
+			return nil, fault.Conflictf(CodeNotSellable, "the price %s of the offering %s is not known here", p.ID, v.Name)
+		}
+		if p.Price == nil || p.Price.IsZero() || p.charged() == "" {
+			continue
+		}
+		gross := p.Price.Round()
+		tax, err := p.taxIn(gross)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Charge{Name: p.Name, Gross: gross, Tax: tax, Recurring: p.charged() == Recurring})
+	}
+	return out, nil
+}
+
+// charged is OneTime or Recurring, however the price's type is spelt ("one time", "OneTime"); a price without a
+// type is charged once. It is empty for what is not charged when an offering is bought: usage, discounts,
+// penalties.
+func (p Price) charged() string {
+	switch letters := strings.NewReplacer(" ", "", "-", "", "_", "").Replace(strings.ToLower(p.PriceType)); letters {
+	case "", "onetime", "oneoff":
+		return OneTime
+	case Recurring:
+		return Recurring
+	}
+	return ""
+}
+
+// taxIn is the part of a gross amount that is tax: gross × rate ÷ (100 + rate).
+func (p Price) taxIn(gross money.Amount) (money.Amount, error) {
+	sum, err := taxRate(p.Tax)
+	if err != nil {
+		return money.Amount{}, err
+	}
+	whole, err := sum.Add(decimal.MustNew(100, 0))
+	if err != nil {
+		return money.Amount{}, errTaxRange
+	}
+	share, err := sum.Quo(whole)
+	if err != nil {
+		return money.Amount{}, errTaxRange
+	}
+	tax, err := gross.Mul(share)
+	return tax.Round(), err
+}
+
+var errTaxRange = fault.Invalidf("productOfferingPrice.tax.taxRate", "the tax rate is out of range")
+
+// taxRate is the sum of the rates of some taxes, in percent.
+func taxRate(taxes []Tax) (decimal.Decimal, error) {
+	sum := decimal.MustNew(0, 0)
+	for _, t := range taxes {
+		rate, err := decimal.Parse(strings.Trim(string(t.Rate), `"`))
+		if err != nil || rate.IsNeg() {
+			return sum, fault.Invalidf("productOfferingPrice.tax.taxRate", "a tax rate is a percentage such as 8.1")
+		}
+		if sum, err = sum.Add(rate); err != nil {
+			return sum, errTaxRange
+		}
+	}
+	return sum, nil
+}
+
+// PriceKind is the id kind of prices that stand by themselves.
+var PriceKind = id.Kind{Name: "productOfferingPrice", Prefix: "pop"}
+
+// OfferingPrice is a price that stands by itself, so that several offerings can refer to it (TMF620
+// ProductOfferingPrice).
+type OfferingPrice struct {
+	Type            string          `json:"@type,omitzero"`
+	Name            string          `json:"name,omitzero"`
+	Description     string          `json:"description,omitzero"`
+	Version         string          `json:"version,omitzero"`
+	LifecycleStatus LifecycleStatus `json:"lifecycleStatus,omitzero"`
+	LastUpdate      time.Time       `json:"lastUpdate,omitzero"`
+	PriceType       string          `json:"priceType,omitzero"`
+	Period          string          `json:"recurringChargePeriodType,omitzero"`
+	Length          int             `json:"recurringChargePeriodLength,omitzero"`
+	Price           *money.Amount   `json:"price,omitzero"`
+	Tax             []Tax           `json:"tax,omitzero"`
+	ValidFor        *sid.Period     `json:"validFor,omitzero"`
+	Key             string          `json:"key,omitzero"`
+	Rest            sid.Rest        `json:",embed"`
+}
+
+func (v *OfferingPrice) complete() { begin(&v.Type, "ProductOfferingPrice", &v.LifecycleStatus) }
+
+func (v OfferingPrice) check() error {
+	var wrong fault.Several
+	named(&wrong, v.Name, v.Key)
+	ordered(&wrong, v.ValidFor)
+	v.value().check(&wrong, "")
+	return wrong.Err()
+}
+
+func (v *OfferingPrice) follow(*OfferingPrice) error { return nil }
+
+func (v *OfferingPrice) core() core { return core{&v.Type, &v.Key, &v.LifecycleStatus, &v.LastUpdate} }
+
+// value is the price as an offering holds one.
+func (v OfferingPrice) value() Price {
+	return Price{
+		Type: v.Type, Name: v.Name, PriceType: v.PriceType, Period: v.Period, Length: v.Length, Price: v.Price, Tax: v.Tax, ValidFor: v.ValidFor,
+	}
+}
+
+// Offering is an offering with the prices that hold now: those it refers to are looked up, those of another time
+// or not in use are left out. A price of another system stays a reference, which nobody can buy by.
+func (s *Service) Offering(ctx context.Context, i id.ID) (Offering, error) {
+	v, _, err := s.Offerings.Get(ctx, i)
+	if err != nil {
+		return v, err
+	}
+	now := s.store.Now(ctx)
+	prices := make([]Price, 0, len(v.Prices))
+	for _, p := range v.Prices {
+		if ref := id.ID(p.ID); ref.Is(PriceKind) {
+			found, _, err := s.Prices.Get(ctx, ref)
+			if err != nil {
+				return v, err
+			}
+			if found.LifecycleStatus != Active && found.LifecycleStatus != Launched {
+				continue
+			}
+			p = found.value()
+			p.ID = string(ref)
+		}
+		if p.ValidFor == nil || p.ValidFor.Contains(now) {
+			prices = append(prices, p)
+		}
+	}
+	v.Prices = prices
+	return v, nil
+}
