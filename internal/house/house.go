@@ -61,7 +61,7 @@ func New(s *store.Store, o Outside) *House {
 	h.Customers = customer.New(s, h.Parties)
 	h.Accounts = account.New(s, h.Customers, h.Parties, h.Providers)
 	h.Catalog = catalog.New(s)
-	h.Inventory = inventory.New(s)
+	h.Inventory = inventory.New(s, h.Providers)
 	h.Network = network.New(s, network.Options{Connector: o.Network})
 	h.Subscriptions = subscription.New(s, h.Accounts, h.Providers)
 	h.Balances = balance.New(s, h.Providers)
@@ -88,7 +88,7 @@ func New(s *store.Store, o Outside) *House {
 func (h *House) Jobs() map[string]job.Handler {
 	all := map[string]job.Handler{}
 	for _, jobs := range []map[string]job.Handler{
-		h.Orders.Jobs(), h.Renewals.Jobs(), h.Usage.Jobs(), h.Vouchers.Jobs(), h.Carts.Jobs(), h.Uploads.Jobs(),
+		h.Inventory.Jobs(), h.Orders.Jobs(), h.Renewals.Jobs(), h.Usage.Jobs(), h.Vouchers.Jobs(), h.Carts.Jobs(), h.Uploads.Jobs(),
 	} {
 		maps.Copy(all, jobs)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/kernel/msisdn"
+	"github.com/demarc-bss/demarc/internal/provider"
 	"github.com/demarc-bss/demarc/internal/store"
 	"github.com/demarc-bss/demarc/internal/store/storetest"
 )
@@ -41,12 +42,13 @@ func TestWhatAnIMSIIs(t *testing.T) {
 }
 
 func TestStatesOfAResource(t *testing.T) {
-	all := []Status{Available, Reserved, Assigned, Quarantined, Retired}
+	all := []Status{Available, Reserved, Assigned, Quarantined, Blocked, Retired}
 	allowed := map[[2]Status]bool{
 		{Available, Reserved}: true, {Available, Quarantined}: true, {Available, Retired}: true,
 		{Reserved, Available}: true, {Reserved, Assigned}: true,
 		{Assigned, Available}: true, {Assigned, Quarantined}: true, {Assigned, Retired}: true,
 		{Quarantined, Available}: true, {Quarantined, Retired}: true,
+		{Available, Blocked}: true, {Assigned, Blocked}: true, {Blocked, Available}: true, {Blocked, Assigned}: true, {Blocked, Retired}: true,
 	}
 	for _, from := range all {
 		for _, to := range all {
@@ -85,7 +87,7 @@ func TestTakingAndHandingOver(t *testing.T) {
 
 func TestPools(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		v, ctx := New(s), storetest.Context(1)
+		v, ctx := New(s, provider.New(s)), storetest.Context(1)
 		if _, err := v.PickNumber(ctx, ""); fault.From(err).Code != CodeNone {
 			t.Errorf("an empty pool: %v", err)
 		}

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
@@ -14,21 +15,24 @@ type Status string
 const (
 	// Available is free to be taken.
 	Available Status = "available"
-	// Reserved is held for an order.
+	// Reserved is held for an order, or by a reservation.
 	Reserved Status = "reserved"
 	// Assigned belongs to a line.
 	Assigned Status = "assigned"
 	// Quarantined rests after a line gave it up, so that its callers do not reach a stranger.
 	Quarantined Status = "quarantined"
-	// Retired is never used again: a lost card, a number ported away.
+	// Blocked is a SIM that may not be used for now: lost, stolen, or kept back.
+	Blocked Status = "blocked"
+	// Retired is never used again: the card of a line that ended, a number ported away.
 	Retired Status = "retired"
 )
 
 var next = map[Status][]Status{
-	Available:   {Reserved, Quarantined, Retired},
+	Available:   {Reserved, Quarantined, Blocked, Retired},
 	Reserved:    {Available, Assigned},
-	Assigned:    {Available, Quarantined, Retired},
+	Assigned:    {Available, Quarantined, Blocked, Retired},
 	Quarantined: {Available, Retired},
+	Blocked:     {Available, Assigned, Retired},
 	Retired:     {},
 }
 
@@ -83,38 +87,107 @@ func (v *Number) begin() error {
 	if v.Status == "" {
 		v.Status = Available
 	}
+	if v.Class == "" {
+		v.Class = Regular
+	}
 	n, err := msisdn.Parse(string(v.Value), "")
 	if err != nil {
 		return fault.Invalidf("msisdn", "a number of the pool is written with its country code, such as 41790000000")
 	}
 	v.Value = n
+	return v.check()
+}
+
+func (v *Number) check() error {
+	if v.Class != Regular && v.Class != Premium {
+		return fault.Invalidf("pricing", "a number is regular or premium")
+	}
+	if v.Price != nil && v.Price.Micros() < 0 {
+		return fault.Invalidf("price", "a price is not negative")
+	}
+	if v.Status == Blocked {
+		return fault.Invalidf("status", "a number is not blocked: its SIM is")
+	}
 	return nil
 }
 
-func (v *SIM) begin() error {
+func (v *Number) follow(prev *Number) error {
+	if err := v.check(); err != nil {
+		return err
+	}
+	return follow(prev.Status, v.Status)
+}
+
+// show puts an available number where it is found, and takes any other away from there.
+func (v *Number) show() {
+	v.Free, v.Draw = "", ""
+	if v.Status == Available {
+		v.Free = string(v.Value)
+		v.Draw = string(v.Class) + "/" + backwards(string(v.Value))
+	}
+}
+
+func (v *SIM) begin(form ICCIDForm) error {
 	if v.Type == "" {
 		v.Type = "SIM"
 	}
 	if v.Status == "" {
 		v.Status = Available
 	}
-	if err := CheckICCID(v.ICCID); err != nil {
+	if v.Form == "" {
+		v.Form = PlasticSIM
+	}
+	if len(v.Form) > 32 || strings.ContainsAny(v.Form, "/\x00") {
+		return fault.Invalidf("simType", "a kind of SIM has at most 32 characters and no slash")
+	}
+	if err := form.Check(v.ICCID); err != nil {
 		return err
 	}
 	return CheckIMSI(v.IMSI)
 }
 
-// CheckICCID refuses what is not an ICCID with its check digit: 19 or 20 digits that begin with 89 and end
-// with the digit of Luhn (ITU-T E.118).
-func CheckICCID(iccid string) error {
-	if len(iccid) < 19 || len(iccid) > 20 || iccid[:2] != "89" || !digits(iccid) {
-		return fault.Invalidf("iccid", "an ICCID has 19 or 20 digits and begins with 89")
+func (v *SIM) show() {
+	v.Draw = ""
+	if v.Status == Available {
+		v.Draw = v.Form + "/" + backwards(v.ICCID)
+	}
+}
+
+// ICCIDForm is how the ICCIDs of a batch are written: some inventories leave the check digit out.
+type ICCIDForm string
+
+// The forms. EitherForm takes both: what ends with a right check digit, or has 18 or 19 digits without one.
+const (
+	WithCheckDigit    ICCIDForm = "withCheckDigit"
+	WithoutCheckDigit ICCIDForm = "withoutCheckDigit"
+	EitherForm        ICCIDForm = ""
+)
+
+// Check refuses what is no ICCID in this form (ITU-T E.118): it begins with 89 and has 19 or 20 digits, the last of
+// them that of Luhn; or 18 or 19 without it.
+func (f ICCIDForm) Check(iccid string) error {
+	most, least := 20, 19
+	switch f {
+	case WithoutCheckDigit:
+		most, least = 19, 18
+	case EitherForm:
+		least = 18
+	}
+	if len(iccid) < least || len(iccid) > most || iccid[:2] != "89" || !digits(iccid) {
+		return fault.Invalidf("iccid", "an ICCID has %d to %d digits and begins with 89", least, most)
+	}
+	// Without its check digit an ICCID of 19 digits looks like one of 18 with it: only the batch can tell.
+	if f == WithoutCheckDigit || f == EitherForm && len(iccid) == 18 {
+		return nil
 	}
 	if Luhn(iccid[:len(iccid)-1]) != iccid[len(iccid)-1] {
 		return fault.Invalidf("iccid", "the check digit of the ICCID is wrong")
 	}
 	return nil
 }
+
+// CheckICCID refuses what is not an ICCID with its check digit.
+func CheckICCID(iccid string) error { return WithCheckDigit.Check(iccid) }
 
 // CheckIMSI refuses what is not an IMSI: 15 digits of MCC, MNC and MSIN (ITU-T E.212).
 func CheckIMSI(imsi string) error {
