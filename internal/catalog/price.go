@@ -23,18 +23,20 @@ const (
 // Price is what an offering costs (TMF620 ProductOfferingPriceRefOrValue). Price includes the tax. One with an
 // ID refers to a price that stands by itself: see Service.Offering, which looks it up.
 type Price struct {
-	Type string `json:"@type,omitzero"`
-	ID   string `json:"id,omitzero"`
-	Name string `json:"name,omitzero"`
+	Type string
+	ID   string
+	Name string
 	// PriceType is OneTime, Recurring, or another, which is shown but not charged.
-	PriceType string `json:"priceType,omitzero"`
-	// Period is day, week, month or year, and Length how many of them a recurring price pays.
-	Period   string        `json:"recurringChargePeriodType,omitzero"`
-	Length   int           `json:"recurringChargePeriodLength,omitzero"`
-	Price    *money.Amount `json:"price,omitzero"`
-	Tax      []Tax         `json:"tax,omitzero"`
-	ValidFor *sid.Period   `json:"validFor,omitzero"`
-	Rest     sid.Rest      `json:",embed"`
+	PriceType string
+	// Period is day, week, month or year, and Length how many of them a recurring price pays; 0 is one.
+	Period   string
+	Length   int
+	Price    *money.Amount
+	Tax      []Tax
+	ValidFor *sid.Period
+	Rest     sid.Rest
+	// more is what its value says that no rule touches.
+	more sid.Rest
 }
 
 // Tax is a tax that a price includes; the rate is in percent.
