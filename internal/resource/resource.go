@@ -122,6 +122,52 @@ func (s *Set[T]) add(ctx context.Context, v *T, came jsontext.Value) (id.ID, sto
 	return i, d, err
 }
 
+// AddMany is Add of many resources in a few journeys to the database: all or none. Its faults are those of Add, in
+// a store.Nth that says which resource is at fault.
+func (s *Set[T]) AddMany(ctx context.Context, all []*T) (docs []store.Doc, err error) {
+	err = s.store.Write(ctx, func(ctx context.Context) error {
+		now := s.store.Now(ctx)
+		next, drafts := make([]T, len(all)), make([]store.Draft, len(all))
+		for n, v := range all {
+			next[n] = *v
+			drafts[n].ID = id.New(s.kind, s.home(&next[n]), now)
+			if err := s.begin(ctx, &drafts[n], &next[n], now); err != nil {
+				return &store.Nth{N: n, Err: err}
+			}
+		}
+		if docs, err = s.InsertMany(ctx, drafts); err != nil {
+			return err
+		}
+		for n, d := range docs {
+			if err := s.emit(ctx, event.Create, d); err != nil {
+				return err
+			}
+			if s.rules.After == nil {
+				continue
+			}
+			if err := s.rules.After(ctx, d.ID, nil, &next[n]); err != nil {
+				return &store.Nth{N: n, Err: err}
+			}
+		}
+		return nil
+	})
+	return docs, err
+}
+
+// begin completes, checks and encodes a new resource.
+func (s *Set[T]) begin(ctx context.Context, d *store.Draft, next *T, now time.Time) (err error) {
+	if s.rules.Create != nil {
+		if err := s.rules.Create(ctx, d.ID, next, now); err != nil {
+			return err
+		}
+	}
+	if s.rules.Touch != nil {
+		s.rules.Touch(next, now)
+	}
+	d.Body, err = encode(next, nil)
+	return err
+}
+
 func (s *Set[T]) home(v *T) id.Home {
 	if s.rules.Home != nil {
 		if h, ok := s.rules.Home(v); ok {

@@ -249,3 +249,26 @@ func TestDeleteAsksTheRules(t *testing.T) {
 		}
 	})
 }
+
+func TestAddManyIsAddOfEach(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		_, err := f.clubs.AddMany(f.ctx, []*club{{Name: "one"}, {}})
+		var which *store.Nth
+		if !errors.As(err, &which) || which.N != 1 || fault.From(err).Attribute != "name" {
+			t.Fatalf("%v does not tell what is wrong with which", err)
+		}
+		f.events = nil
+		docs, err := f.clubs.AddMany(f.ctx, []*club{{Name: "one"}, {Name: "two", Status: "playing"}})
+		if err != nil || len(docs) != 2 || len(f.events) != 2 || f.events[1].Subject != docs[1].ID || f.events[1].Type != "CustomerCreateEvent" {
+			t.Fatalf("%v %+v %+v", err, docs, f.events)
+		}
+		v, _, err := f.clubs.Get(f.ctx, docs[0].ID)
+		if err != nil || v.Status != "founded" || v.LastUpdate == nil {
+			t.Fatalf("%+v %v", v, err)
+		}
+		page, err := f.clubs.Docs(f.ctx, store.Query{})
+		if err != nil || page.Total != 2 {
+			t.Fatalf("%d clubs (%v)", page.Total, err)
+		}
+	})
+}

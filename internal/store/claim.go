@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
@@ -49,6 +51,58 @@ func (s *Store) Claim(ctx context.Context, kind, value string, owner id.ID) erro
 		return fault.Conflictf(CodeClaimed, "the %s %s is taken", kind, shorten(value))
 	}
 	return nil
+}
+
+// ClaimAll is Claim of many values of one kind, each for its owner, in a few journeys to the database. Those that
+// another owner holds are told with that owner, and the rest are claimed.
+func (s *Store) ClaimAll(ctx context.Context, kind string, owners map[string]id.ID) (taken map[string]id.ID, err error) {
+	t, err := s.writing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// In one order, so that two who claim the same never wait for each other in a circle.
+	values := slices.Sorted(maps.Keys(owners))
+	lists := make([][]any, len(values))
+	for n, v := range values {
+		key, err := claimKey(ctx, kind, v)
+		if err != nil {
+			return nil, err
+		}
+		lists[n] = append(key, string(owners[v]))
+	}
+	affected, err := t.execs(ctx, sqlClaim, lists)
+	if err != nil {
+		return nil, dbFault(err)
+	}
+	var held []string
+	for n, count := range affected {
+		if count == 0 {
+			held = append(held, values[n])
+		}
+	}
+	taken, err = s.Claimants(ctx, kind, held...)
+	maps.DeleteFunc(taken, func(v string, holder id.ID) bool { return holder == owners[v] })
+	return taken, err
+}
+
+// Claimants is Claimant of many values in one journey to the database; what nobody holds is not in it.
+func (s *Store) Claimants(ctx context.Context, kind string, values ...string) (map[string]id.ID, error) {
+	lists := make([][]any, len(values))
+	for n, v := range values {
+		key, err := claimKey(ctx, kind, v)
+		if err != nil {
+			return nil, err
+		}
+		lists[n] = key
+	}
+	held := map[string]id.ID{}
+	err := s.readAll(ctx, sqlClaimant, lists, func(n int, r rows) error {
+		var owner string
+		err := r.scan(&owner)
+		held[values[n]] = id.ID(owner)
+		return err
+	})
+	return held, err
 }
 
 // Unclaim gives a value back; one that nobody holds is no error.

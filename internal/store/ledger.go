@@ -54,19 +54,38 @@ WHERE ledger_balance.balance BETWEEN $8 AND $9 RETURNING balance, at, n`
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 )
 
-// Post books a posting at a home; see PostAll.
-func (s *Store) Post(ctx context.Context, home id.Home, p Posting) error {
-	return s.PostAll(ctx, home, []Posting{p})
+// Booking is a posting at a home.
+type Booking struct {
+	Home id.Home
+	Posting
 }
 
-// PostAll books postings at a home, in their order: all or none. It costs one write an account, one a posting and
-// one an entry, in two journeys to the database. It sets in place what the postings leave out: ids where there
-// are none, the transaction's moment, and the entries' balances.
+// Post books a posting at a home; see Book.
+func (s *Store) Post(ctx context.Context, home id.Home, p Posting) error {
+	return s.Book(ctx, []Booking{{home, p}})
+}
+
+// PostAll books postings of one home; see Book. It sets in place what Book sets.
+func (s *Store) PostAll(ctx context.Context, home id.Home, postings []Posting) error {
+	all := make([]Booking, len(postings))
+	for i, p := range postings {
+		all[i] = Booking{home, p}
+	}
+	err := s.Book(ctx, all)
+	for i := range all {
+		postings[i] = all[i].Posting
+	}
+	return err
+}
+
+// Book books postings in their order: all or none. It costs one write an account, one a posting and one an entry,
+// in two journeys to the database. It sets in place what the postings leave out: ids where there are none, the
+// transaction's moment, and the entries' balances.
 //
 // Entries that do not sum to zero for every unit are an Internal fault: it is demarc that would make or lose
 // money. A balance that would leave the range of an int64, if only between two of the postings, is a Limit
 // fault (CodeBalanceRange).
-func (s *Store) PostAll(ctx context.Context, home id.Home, postings []Posting) error {
+func (s *Store) Book(ctx context.Context, bookings []Booking) error {
 	t, err := s.writing(ctx)
 	if err != nil {
 		return err
@@ -75,32 +94,32 @@ func (s *Store) PostAll(ctx context.Context, home id.Home, postings []Posting) e
 	if err != nil {
 		return err
 	}
-	moves, order, err := moved(postings)
+	moves, order, err := moved(bookings)
 	if err != nil {
 		return err
 	}
-	if err := t.move(ctx, int64(home), int64(spid), order); err != nil {
-		t.spoil(err) // some accounts have moved, and their entries are not written
-		return err
-	}
-	for i := range postings {
-		p := &postings[i]
-		if p.ID == "" {
-			p.ID = id.New(PostingKind, home, t.now)
+	err = t.move(ctx, int64(spid), order)
+	for i := 0; i < len(bookings) && err == nil; i++ {
+		b := &bookings[i]
+		if b.ID == "" {
+			b.ID = id.New(PostingKind, b.Home, t.now)
 		}
-		p.At = t.now
-		if err := t.book(ctx, int64(home), int64(spid), p, moves); err != nil {
-			t.spoil(err)
-			return err
-		}
+		b.At = t.now
+		err = t.book(ctx, int64(spid), b, moves)
 	}
-	return nil
+	if err != nil {
+		t.spoil(err) // some accounts may have moved without their entries
+	}
+	return err
 }
 
 // account is one unit of an account, and move what postings together do to it.
 type (
-	account struct{ name, unit string }
-	move    struct {
+	account struct {
+		home       id.Home
+		name, unit string
+	}
+	move struct {
 		account
 		net, n int64
 		// at and last are when its last entry is booked and which of the account's it is; balance is what it holds
@@ -109,15 +128,15 @@ type (
 	}
 )
 
-// moved sums what the postings do to each account, in the order in which they touch them.
-func moved(postings []Posting) (moves map[account]*move, order []*move, err error) {
-	moves = map[account]*move{}
-	for _, p := range postings {
-		if err := balanced(p.Entries); err != nil {
+// moved sums what the postings do to each account.
+func moved(bookings []Booking) (moves map[account]*move, order []*move, err error) {
+	moves = make(map[account]*move, 2*len(bookings))
+	for _, b := range bookings {
+		if err := balanced(b.Entries); err != nil {
 			return nil, nil, fault.Internalf(err, "the booking is not balanced")
 		}
-		for _, e := range p.Entries {
-			a := account{e.Account, e.Unit}
+		for _, e := range b.Entries {
+			a := account{b.Home, e.Account, e.Unit}
 			m := moves[a]
 			if m == nil {
 				m = &move{account: a}
@@ -131,7 +150,9 @@ func moved(postings []Posting) (moves map[account]*move, order []*move, err erro
 		}
 	}
 	// All go the same way through the accounts, so that two never wait for each other in a circle.
-	slices.SortFunc(order, func(a, b *move) int { return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.unit, b.unit)) })
+	slices.SortFunc(order, func(a, b *move) int {
+		return cmp.Or(cmp.Compare(a.home, b.home), cmp.Compare(a.name, b.name), cmp.Compare(a.unit, b.unit))
+	})
 	return moves, order, nil
 }
 
@@ -146,7 +167,7 @@ func add(a, b int64) (sum int64, ok bool) {
 }
 
 // move changes the balances.
-func (t *tx) move(ctx context.Context, home, spid int64, order []*move) error {
+func (t *tx) move(ctx context.Context, spid int64, order []*move) error {
 	lists := make([][]any, len(order))
 	for i, m := range order {
 		low, high := int64(math.MinInt64), int64(math.MaxInt64)
@@ -155,7 +176,7 @@ func (t *tx) move(ctx context.Context, home, spid int64, order []*move) error {
 		} else {
 			low -= m.net
 		}
-		lists[i] = []any{home, spid, m.name, m.unit, m.net, micros(t.now), m.n, low, high}
+		lists[i] = []any{int64(m.home), spid, m.name, m.unit, m.net, micros(t.now), m.n, low, high}
 	}
 	err := t.returnings(ctx, sqlMove, lists, func(n int, r rows) error {
 		m := order[n]
@@ -177,19 +198,20 @@ func (t *tx) move(ctx context.Context, home, spid int64, order []*move) error {
 }
 
 // book writes a posting and its entries.
-func (t *tx) book(ctx context.Context, home, spid int64, p *Posting, moves map[account]*move) error {
-	if err := t.later(ctx, sqlPost, home, spid, string(p.ID), micros(p.At), p.CauseKind, p.Cause, p.Text); err != nil {
+func (t *tx) book(ctx context.Context, spid int64, b *Booking, moves map[account]*move) error {
+	home, posting := int64(b.Home), string(b.ID)
+	if err := t.later(ctx, sqlPost, home, spid, posting, micros(b.At), b.CauseKind, b.Cause, b.Text); err != nil {
 		return dbFault(err)
 	}
-	for seq := range p.Entries {
-		e := &p.Entries[seq]
-		m := moves[account{e.Account, e.Unit}]
+	for seq := range b.Entries {
+		e := &b.Entries[seq]
+		m := moves[account{b.Home, e.Account, e.Unit}]
 		after, ok := add(m.balance, e.Amount)
 		if !ok {
 			return outOfRange(m.account)
 		}
 		m.balance, m.n, e.Balance = after, m.n-1, after
-		if err := t.later(ctx, sqlEntry, home, spid, string(p.ID), int64(seq), e.Account, e.Unit, e.Amount, after, m.at, m.last-m.n); err != nil {
+		if err := t.later(ctx, sqlEntry, home, spid, posting, int64(seq), e.Account, e.Unit, e.Amount, after, m.at, m.last-m.n); err != nil {
 			return dbFault(err)
 		}
 	}

@@ -29,6 +29,16 @@ func (ch *change) refer(ctx context.Context, before, after []reference) error {
 		if err := ch.exists(ctx, r); err != nil {
 			return err
 		}
+	}
+	return ch.store(ctx, before, after)
+}
+
+// store writes what has changed among the references of a document.
+func (ch *change) store(ctx context.Context, before, after []reference) error {
+	for _, r := range after {
+		if contains(before, r) {
+			continue
+		}
 		if err := ch.t.later(ctx, sqlRefer, int64(r.home), int64(ch.spid), string(r.to), string(ch.id), r.at); err != nil {
 			return dbFault(err)
 		}
