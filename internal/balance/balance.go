@@ -19,8 +19,11 @@ const domain = "prepayBalanceManagement"
 
 // The id kinds of this package.
 var (
-	BucketKind = id.Kind{Name: "bucket", Prefix: "bkt"}
-	TopupKind  = id.Kind{Name: "topupBalance", Prefix: "top"}
+	BucketKind   = id.Kind{Name: "bucket", Prefix: "bkt"}
+	TopupKind    = id.Kind{Name: "topupBalance", Prefix: "top"}
+	AdjustKind   = id.Kind{Name: "adjustBalance", Prefix: "adj"}
+	ReserveKind  = id.Kind{Name: "reserveBalance", Prefix: "rsv"}
+	TransferKind = id.Kind{Name: "transferBalance", Prefix: "xfr"}
 )
 
 // System accounts: where what enters a bucket comes from, and where what leaves it goes. Every home has
@@ -40,6 +43,8 @@ const (
 	Lapsed = "sys:expired"
 	// Adjusted is what was given or taken by hand.
 	Adjusted = "sys:adjusted"
+	// TransferFees is what transfers cost.
+	TransferFees = "sys:transferFees"
 	// InTransit is what is on its way between lines of different homes: no balance of one home, and none in all.
 	InTransit = "sys:transit"
 )
@@ -57,43 +62,82 @@ const (
 	CodeReferenceReused fault.Code = "referenceReused"
 )
 
+// Parts are what balances need of other domains.
+type Parts struct {
+	Providers *provider.Service
+	// Line finds a line by its id, or by its mobile number in any spelling; a NotFound or Invalid fault when there is
+	// none.
+	Line func(ctx context.Context, text string) (Holder, error)
+}
+
 // Service is all buckets and what moves them.
 type Service struct {
-	Buckets *resource.Set[Bucket]
-	Topups  *resource.Set[Topup]
+	Buckets      *resource.Set[Bucket]
+	Topups       *resource.Set[Topup]
+	Adjustments  *resource.Set[Adjustment]
+	Reservations *resource.Set[Reserve]
+	Transfers    *resource.Set[Transfer]
 
-	store     *store.Store
-	providers *provider.Service
+	store *store.Store
+	parts Parts
 }
 
 // New makes the service on a store; call it once, before the store is used.
-func New(s *store.Store, providers *provider.Service) *Service {
-	line := map[string]string{"subscriptionId": "subscription_id"}
-	return &Service{
-		store: s, providers: providers,
-		Buckets: resource.New(s, store.Definition{
-			Kind: BucketKind, Table: "bucket", Quiet: true,
-			Indexed: map[string]string{"subscriptionId": "subscription_id", "heldBy": "held_by"},
-		}, resource.Rules[Bucket]{
-			Domain: domain,
-			Home:   func(v *Bucket) (id.Home, bool) { return v.SubscriptionID.Home() },
-			Remove: func(context.Context, *Bucket) error { return kept("bucket") },
-			State:  func(v *Bucket) string { return string(v.Status) },
-			Fixed:  []string{"subscriptionId", "usageType", "unit", "remainingValue", "reservedValue", "grantedValue"},
-		}),
-		Topups: resource.New(s, store.Definition{Kind: TopupKind, Table: "topup", Indexed: line}, resource.Rules[Topup]{
-			Domain: domain,
-			Home:   func(v *Topup) (id.Home, bool) { return v.SubscriptionID.Home() },
-			Remove: func(context.Context, *Topup) error { return kept("top-up") },
-			State:  func(v *Topup) string { return v.Status },
-			Fixed:  []string{"subscriptionId", "amount", "usageType", "status", "reference", "bucket", "product"},
-		}),
-	}
+func New(st *store.Store, parts Parts) *Service {
+	s := &Service{store: st, parts: parts}
+	s.Buckets = resource.New(st, store.Definition{
+		Kind: BucketKind, Table: "bucket", Quiet: true, Loose: loose,
+		Indexed: map[string]string{"subscriptionId": "subscription_id", "heldBy": "held_by"},
+	}, resource.Rules[Bucket]{
+		Domain: domain,
+		Home:   func(v *Bucket) (id.Home, bool) { return v.SubscriptionID.Home() },
+		Remove: func(context.Context, *Bucket) error {
+			return fault.Conflictf(CodeInLedger, "a bucket is part of the ledger and is never deleted")
+		},
+		State: func(v *Bucket) string { return string(v.Status) },
+		Fixed: []string{"subscriptionId", "heldBy", "usageType", "unit", "remainingValue", "reservedValue", "grantedValue"},
+	})
+	s.Topups = tasks(s, TopupKind, "topup", func(v *Topup) *Task { return &v.Task }, resource.Rules[Topup]{
+		Create: s.createTopup, Change: s.changeTopup,
+		Fixed: []string{"reference", "recurringPeriod", "isAutoTopup", "voucher", "periodsDone"},
+	})
+	s.Adjustments = tasks(s, AdjustKind, "adjust_balance", func(v *Adjustment) *Task { return &v.Task }, resource.Rules[Adjustment]{
+		Create: s.createAdjustment, Change: s.changeAdjustment, Fixed: []string{"adjustType", "validFor"},
+	})
+	s.Reservations = tasks(s, ReserveKind, "reserve_balance", func(v *Reserve) *Task { return &v.Task }, resource.Rules[Reserve]{
+		Create: s.createReserve, Change: s.changeReserve, Fixed: []string{"ledgerAccount"},
+	})
+	s.Transfers = tasks(s, TransferKind, "transfer_balance", func(v *Transfer) *Task { return &v.Task }, resource.Rules[Transfer]{
+		Create: s.createTransfer, Change: s.changeTransfer, Fixed: []string{"receiverBucket", "receiverBucketUsageType", "receiverLogicalResource", "receiverProduct", "transferCost", "costOwner"},
+	})
+	return s
 }
 
-// kept refuses a deletion: the ledger speaks of the thing for ever.
-func kept(what string) error {
-	return fault.Conflictf(CodeInLedger, "a %s is part of the ledger and is never deleted", what)
+// tasks makes the set of one kind of task.
+func tasks[T any](s *Service, kind id.Kind, table string, of func(*T) *Task, r resource.Rules[T]) *resource.Set[T] {
+	r.Domain = domain
+	r.Home = func(v *T) (id.Home, bool) { return of(v).home() }
+	r.State = func(v *T) string { return of(v).Status }
+	r.Fixed = append(r.Fixed, "subscriptionId", "usageType", "bucket", "product", "failure", "requestedDate", "confirmationDate")
+	r.Remove = func(_ context.Context, v *T) error {
+		if of(v).Status == Created {
+			return fault.Conflictf(CodeTaskState, "cancel the %s before it is deleted", kind.Name).At("status")
+		}
+		return nil
+	}
+	r.After = func(ctx context.Context, i id.ID, prev, next *T) error {
+		if next == nil {
+			return nil
+		}
+		var was *Task
+		if prev != nil {
+			was = of(prev)
+		}
+		return s.told(ctx, kind, i, was, *of(next), next)
+	}
+	return resource.New(s.store, store.Definition{
+		Kind: kind, Table: table, Loose: loose, Indexed: map[string]string{"subscriptionId": "subscription_id"},
+	}, r)
 }
 
 // Cause is what a posting follows from.
@@ -110,6 +154,8 @@ type Cause struct {
 type Holder struct {
 	Subscription, Account, Offering id.ID
 	OfferingName                    string
+	// Number is the line's mobile number; it may be empty.
+	Number string
 }
 
 // Grant is a bucket to open.

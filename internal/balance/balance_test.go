@@ -29,7 +29,12 @@ type house struct {
 }
 
 func newHouse(s *store.Store) house {
-	return house{New(s, provider.New(s)), s, store.NewCollection[line](s, store.Definition{Kind: id.Kind{Name: "product", Prefix: "sub"}, Table: "subscription"})}
+	h := house{store: s, lines: store.NewCollection[line](s, store.Definition{Kind: id.Kind{Name: "product", Prefix: "sub"}, Table: "subscription"})}
+	h.Service = New(s, Parts{Providers: provider.New(s), Line: func(ctx context.Context, text string) (Holder, error) {
+		_, _, err := h.lines.Get(ctx, id.ID(text))
+		return Holder{Subscription: id.ID(text), Account: "elsewhere-1"}, err
+	}})
+	return h
 }
 
 func each(t *testing.T, run func(ctx context.Context, t *testing.T, h house)) {

@@ -104,3 +104,11 @@ func UnitOf(usageType, units string) string {
 	}
 	return ""
 }
+
+// payable is an amount of money rounded to what can be paid, and any other as it is.
+func payable(unit string, n int64) int64 {
+	if c := money.Currency(unit); c.Valid() {
+		return money.OfMicros(n, c).Round().Micros()
+	}
+	return n
+}

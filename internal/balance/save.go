@@ -31,22 +31,28 @@ func (s *Service) Save(ctx context.Context, wallets ...*Wallet) error {
 		}
 		byHome[w.home] = append(byHome[w.home], w.postings...)
 	}
-	saved := map[*Held]bool{}
-	for _, w := range wallets {
-		w.postings = nil
-		for _, h := range w.Held {
-			if !h.changed || saved[h] {
-				continue
-			}
-			saved[h] = true
-			if err := s.keep(ctx, w, h); err != nil {
-				return err
+	ledger := map[string]int64{}
+	for _, home := range homes {
+		all := byHome[home]
+		if err := s.store.PostAll(ctx, home, all); err != nil {
+			return err
+		}
+		for _, p := range all {
+			for _, e := range p.Entries {
+				ledger[e.Account] = e.Balance
 			}
 		}
 	}
-	for _, home := range homes {
-		for _, p := range byHome[home] {
-			if err := s.store.Post(ctx, home, p); err != nil {
+	for _, w := range wallets {
+		w.postings = nil
+		for _, h := range w.Held {
+			if !h.changed {
+				continue
+			}
+			if held, moved := ledger[string(h.ID)]; moved && held != h.Left {
+				return fault.Internalf(fmt.Errorf("balance: the ledger holds %d of %s, the bucket %d", held, h.ID, h.Left), "a balance is not in step with its ledger")
+			}
+			if err := s.keep(ctx, w, h); err != nil {
 				return err
 			}
 		}

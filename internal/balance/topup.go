@@ -6,8 +6,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json"
+
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
+	"github.com/demarc-bss/demarc/internal/kernel/job"
 	"github.com/demarc-bss/demarc/internal/kernel/money"
 	"github.com/demarc-bss/demarc/internal/kernel/sid"
 )
@@ -17,22 +20,22 @@ const referenceClaim = "topup.reference"
 // maxReference is the longest reference of a top-up, in bytes.
 const maxReference = 69
 
-// Topup is money that was paid into a line's balance (TMF654 TopupBalance).
+// maxPeriods bounds how often a top-up comes again.
+const maxPeriods = 1200
+
+// Topup is money, or units, that were paid into a line's balance (TMF654 TopupBalance).
 type Topup struct {
-	Type           string       `json:"@type,omitzero"`
-	SubscriptionID id.ID        `json:"subscriptionId"`
-	Amount         sid.Quantity `json:"amount"`
-	UsageType      string       `json:"usageType"`
-	// Status is always completed: a top-up that fails leaves nothing behind.
-	Status string `json:"status"`
+	Task
 	// Reference is the payer's own name for it, unique at the line.
-	Reference        string    `json:"reference"`
-	Reason           string    `json:"reason,omitzero"`
-	RequestedDate    time.Time `json:"requestedDate"`
-	ConfirmationDate time.Time `json:"confirmationDate"`
-	Bucket           *sid.Ref  `json:"bucket,omitzero"`
-	Product          []sid.Ref `json:"product,omitzero"`
-	Rest             sid.Rest  `json:",embed"`
+	Reference string `json:"reference,omitzero"`
+	// IsAutoTopup, RecurringPeriod and NumberOfPeriods have it paid again and again: weekly, fortnightly or monthly,
+	// so many times in all (0: until it is cancelled). PeriodsDone counts.
+	IsAutoTopup     bool     `json:"isAutoTopup,omitzero"`
+	RecurringPeriod string   `json:"recurringPeriod,omitzero"`
+	NumberOfPeriods int      `json:"numberOfPeriods,omitzero"`
+	PeriodsDone     int      `json:"periodsDone,omitzero"`
+	Voucher         string   `json:"voucher,omitzero"`
+	Rest            sid.Rest `json:",embed"`
 }
 
 // TopupOrder is a top-up that is asked for.
@@ -65,21 +68,26 @@ func (s *Service) TopUp(ctx context.Context, o TopupOrder) (i id.ID, t Topup, ag
 	if err := o.check(); err != nil {
 		return "", Topup{}, false, err
 	}
-	err = s.store.Write(ctx, func(ctx context.Context) (err error) {
+	err = s.store.Write(ctx, func(ctx context.Context) error {
 		again = false
-		claim := string(o.Subscription) + "/" + o.Reference
-		if i, err = s.store.Claimant(ctx, referenceClaim, claim); err != nil {
+		was, err := s.store.Claimant(ctx, referenceClaim, string(o.Subscription)+"/"+o.Reference)
+		if err != nil {
 			return err
 		}
-		if i != "" {
-			again = true
+		if was != "" {
+			i, again = was, true
 			t, err = s.made(ctx, i, o)
 			return err
 		}
-		if i, t, err = s.topUp(ctx, o); err != nil {
-			return err
+		v := Topup{
+			Task: Task{
+				SubscriptionID: o.Subscription, UsageType: Monetary, Amount: Quantity(string(o.Amount.Currency()), o.Amount.Micros()),
+				Reason: o.Reason, strict: true,
+			},
+			Reference: o.Reference,
 		}
-		return s.store.Claim(ctx, referenceClaim, claim, i)
+		i, t, err = added(ctx, s.Topups, &v)
+		return err
 	})
 	return i, t, again, err
 }
@@ -87,6 +95,9 @@ func (s *Service) TopUp(ctx context.Context, o TopupOrder) (i id.ID, t Topup, ag
 // made gives the top-up that was made under the reference.
 func (s *Service) made(ctx context.Context, i id.ID, o TopupOrder) (Topup, error) {
 	t, _, err := s.Topups.Get(ctx, i)
+	if fault.KindOf(err) == fault.NotFound {
+		return t, fault.Conflictf(CodeReferenceReused, "the reference %q was used for a top-up that was deleted", o.Reference).At("reference")
+	}
 	if err != nil {
 		return t, err
 	}
@@ -96,27 +107,178 @@ func (s *Service) made(ctx context.Context, i id.ID, o TopupOrder) (Topup, error
 	return t, nil
 }
 
-func (s *Service) topUp(ctx context.Context, o TopupOrder) (id.ID, Topup, error) {
-	bucket, b, err := s.Money(ctx, o.Subscription)
+var periods = map[string]func(from time.Time, n int) time.Time{
+	"weekly":      func(from time.Time, n int) time.Time { return from.AddDate(0, 0, 7*n) },
+	"fortnightly": func(from time.Time, n int) time.Time { return from.AddDate(0, 0, 14*n) },
+	"monthly":     months,
+}
+
+// months is n months later, on the month's last day where it has no such day.
+func months(from time.Time, n int) time.Time {
+	t := from.AddDate(0, n, 0)
+	if t.Day() != from.Day() {
+		t = t.AddDate(0, 0, -t.Day())
+	}
+	return t
+}
+
+func (s *Service) createTopup(ctx context.Context, i id.ID, t *Topup, now time.Time) error {
+	if err := t.begin(TopupKind.Name, now, false, false); err != nil {
+		return err
+	}
+	t.PeriodsDone = 0
+	switch {
+	case t.NumberOfPeriods < 0 || t.NumberOfPeriods > maxPeriods:
+		return fault.Invalidf("numberOfPeriods", "numberOfPeriods is a number from 0 to %d", maxPeriods)
+	case t.RecurringPeriod != "" && periods[t.RecurringPeriod] == nil:
+		return fault.Invalidf("recurringPeriod", "recurringPeriod is weekly, fortnightly or monthly")
+	case t.NumberOfPeriods > 1 && t.RecurringPeriod == "":
+		return fault.Invalidf("recurringPeriod", "numberOfPeriods needs a recurringPeriod")
+	case len(t.Reference) > maxReference:
+		return fault.Invalidf("reference", "a reference has at most %d characters", maxReference)
+	}
+	return s.carryOut(ctx, &t.Task, func(ctx context.Context) error {
+		if t.Voucher != "" {
+			return fault.Conflictf(CodeNotOffered, "a voucher is redeemed by voucherRecharge, not by a top-up").At("voucher")
+		}
+		if t.IsAutoTopup && t.RecurringPeriod == "" {
+			return fault.Conflictf(CodeNotOffered, "a top-up by balance needs a payment schedule; a recurringPeriod is understood").At("isAutoTopup")
+		}
+		if err := s.pay(ctx, i, t); err != nil || t.RecurringPeriod == "" {
+			return err
+		}
+		return s.goOn(ctx, i, t)
+	})
+}
+
+// pay carries out one payment of a top-up.
+func (s *Service) pay(ctx context.Context, i id.ID, t *Topup) error {
+	who, bucket, err := s.holder(ctx, t.whose())
 	if err != nil {
-		return "", Topup{}, err
+		return err
 	}
-	if b.Unit != string(o.Amount.Currency()) {
-		return "", Topup{}, fault.Invalidf("amount", "the balance is in %s", b.Unit)
-	}
-	now := s.store.Now(ctx)
-	t := Topup{
-		Type: "TopupBalance", SubscriptionID: o.Subscription, UsageType: b.UsageType, Status: "completed",
-		Amount: Quantity(b.Unit, o.Amount.Micros()), Reference: o.Reference, Reason: o.Reason,
-		RequestedDate: now, ConfirmationDate: now,
-		Bucket: &sid.Ref{ID: string(bucket)}, Product: []sid.Ref{{ID: string(o.Subscription)}},
-	}
-	i, _, err := s.Topups.Add(ctx, &t)
+	ws, err := s.Wallets(ctx, who)
 	if err != nil {
-		return "", Topup{}, err
+		return err
 	}
-	c := Cause{Kind: TopupKind.Name, ID: string(i), Text: fmt.Sprintf("Top-up of %s, reference %s", o.Amount, o.Reference)}
-	return i, t, s.Move(ctx, c, Movement{Bucket: bucket, Amount: o.Amount.Micros(), Against: Topups})
+	w := ws[0]
+	h, err := w.pick(bucket, t.whose())
+	if err != nil {
+		return err
+	}
+	n, err := t.amount(h)
+	if err != nil {
+		return err
+	}
+	t.found(who, h)
+	text := "Top-up of " + inWords(h.Bucket.Unit, n)
+	if t.Reference != "" {
+		text += ", reference " + t.Reference
+		if t.PeriodsDone == 0 {
+			if err := s.claimReference(ctx, i, t); err != nil {
+				return err
+			}
+		}
+	}
+	if t.RecurringPeriod != "" {
+		text += fmt.Sprintf(", %s, number %d", t.RecurringPeriod, t.PeriodsDone+1)
+	}
+	c := Cause{Kind: TopupKind.Name, ID: string(i), Text: text}
+	if t.ValidFor != nil && t.ValidFor.End != nil && bucket == "" {
+		if h, err = w.openFor(t, h, n, c); err == nil {
+			t.Bucket = &sid.Ref{ID: string(h.ID), Name: h.Bucket.Name}
+			err = s.promiseExpiry(ctx, h)
+		}
+	} else {
+		err = w.Move(c, Movement{Bucket: h.ID, Amount: n, Against: Topups})
+	}
+	if err != nil {
+		return err
+	}
+	return s.Save(ctx, w)
+}
+
+// openFor gives a payment with an end of its own a bucket of its own, like the one it would have gone to.
+func (w *Wallet) openFor(t *Topup, like *Held, n int64, c Cause) (*Held, error) {
+	if !t.ValidFor.End.After(w.Now) {
+		return nil, fault.Conflictf(CodeNotActive, "the top-up ends before it begins").At("validFor.endDateTime")
+	}
+	b := like.Bucket
+	return w.Open(Grant{
+		Name: b.Name + ", limited", UsageType: b.UsageType, Unit: b.Unit, Amount: n, Start: t.ValidFor.Start, End: t.ValidFor.End,
+		From: Topups, Zones: b.Zones, Roaming: b.Roaming,
+	}, c)
+}
+
+func (s *Service) claimReference(ctx context.Context, i id.ID, t *Topup) error {
+	err := s.store.Claim(ctx, referenceClaim, string(t.SubscriptionID)+"/"+t.Reference, i)
+	if fault.KindOf(err) == fault.Conflict {
+		return fault.Conflictf(CodeReferenceReused, "the reference %q was used for another top-up of the line", t.Reference).At("reference")
+	}
+	return err
+}
+
+// goOn counts a payment and promises the next.
+func (s *Service) goOn(ctx context.Context, i id.ID, t *Topup) error {
+	t.PeriodsDone++
+	if t.NumberOfPeriods > 0 && t.PeriodsDone >= t.NumberOfPeriods {
+		t.Status = Completed
+		return nil
+	}
+	t.Status = Created
+	rules, err := s.parts.Providers.Rules(ctx)
+	if err != nil {
+		return err
+	}
+	due := periods[t.RecurringPeriod](t.RequestedDate.In(rules.Location()), t.PeriodsDone)
+	return s.promise(ctx, job.Job{Kind: topupJob, Key: fmt.Sprintf("%s/%d", i, t.PeriodsDone), RunAt: due}, i)
+}
+
+func (s *Service) promise(ctx context.Context, j job.Job, of id.ID) error {
+	var err error
+	if j.Payload, err = json.Marshal(of); err != nil {
+		return fault.Internalf(err, "a job cannot be written")
+	}
+	home, _ := of.Home()
+	_, err = s.store.Enqueue(ctx, home, j)
+	return err
+}
+
+// payAgain is the job of a top-up that recurs: whatever payment is due.
+func (s *Service) payAgain(ctx context.Context, i id.ID) error {
+	return s.store.Write(ctx, func(ctx context.Context) error {
+		rules, err := s.parts.Providers.Rules(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = s.Topups.Change(ctx, i, func(t *Topup) error {
+			if t.Status != Created || t.RecurringPeriod == "" ||
+				periods[t.RecurringPeriod](t.RequestedDate.In(rules.Location()), t.PeriodsDone).After(s.store.Now(ctx)) {
+				return nil
+			}
+			t.own = true
+			return s.carryOut(ctx, &t.Task, func(ctx context.Context) error {
+				if err := s.pay(ctx, i, t); err != nil {
+					return err
+				}
+				return s.goOn(ctx, i, t)
+			})
+		})
+		if fault.KindOf(err) == fault.NotFound {
+			return nil // it was deleted
+		}
+		return err
+	})
+}
+
+func (s *Service) changeTopup(_ context.Context, prev, next *Topup, _ time.Time) error {
+	if prev.Status == next.Status {
+		return nil
+	}
+	if prev.Status == Created && (next.Status == Cancelled || next.own) {
+		return nil
+	}
+	return stays("top-up", prev.Status, next.Status)
 }
 
 // Money is the main money bucket of a line; a Conflict fault (CodeNoMoney) when it has none.

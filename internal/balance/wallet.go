@@ -143,7 +143,7 @@ func (s *Service) walletOf(ctx context.Context, buckets ...id.ID) (*Wallet, erro
 }
 
 func (s *Service) wallet(ctx context.Context, line id.ID, held []*Held) (*Wallet, error) {
-	rules, err := s.providers.Rules(ctx)
+	rules, err := s.parts.Providers.Rules(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@
 package house
 
 import (
+	"context"
 	"maps"
 
 	"github.com/demarc-bss/demarc/internal/account"
@@ -64,7 +65,7 @@ func New(s *store.Store, o Outside) *House {
 	h.Inventory = inventory.New(s, h.Providers)
 	h.Network = network.New(s, network.Options{Connector: o.Network})
 	h.Subscriptions = subscription.New(s, h.Accounts, h.Providers)
-	h.Balances = balance.New(s, h.Providers)
+	h.Balances = balance.New(s, balance.Parts{Providers: h.Providers, Line: h.holder})
 	h.Vouchers = voucher.New(s, voucher.Parts{
 		Providers: h.Providers, Accounts: h.Accounts, Subscriptions: h.Subscriptions, Balances: h.Balances, Secret: o.Secret,
 	})
@@ -84,11 +85,17 @@ func New(s *store.Store, o Outside) *House {
 	return h
 }
 
+// holder finds a line for balances, which know none.
+func (h *House) holder(ctx context.Context, text string) (balance.Holder, error) {
+	i, v, err := h.Subscriptions.Resolve(ctx, text)
+	return balance.Holder{Subscription: i, Account: v.AccountID, Number: string(v.MSISDN)}, err
+}
+
 // Jobs are the handlers of all jobs that the domains promise and that touch the store alone, by kind.
 func (h *House) Jobs() map[string]job.Handler {
 	all := map[string]job.Handler{}
 	for _, jobs := range []map[string]job.Handler{
-		h.Inventory.Jobs(), h.Orders.Jobs(), h.Renewals.Jobs(), h.Usage.Jobs(), h.Vouchers.Jobs(), h.Carts.Jobs(), h.Uploads.Jobs(),
+		h.Inventory.Jobs(), h.Balances.Jobs(), h.Orders.Jobs(), h.Renewals.Jobs(), h.Usage.Jobs(), h.Vouchers.Jobs(), h.Carts.Jobs(), h.Uploads.Jobs(),
 	} {
 		maps.Copy(all, jobs)
 	}
