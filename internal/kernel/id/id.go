@@ -43,29 +43,66 @@ var decode = func() (t [256]byte) {
 	return
 }()
 
-var last struct {
-	sync.Mutex
+// timeline is where the ids of one course of time have come to. The machine's clock makes one, and each sandbox,
+// whose clock may be years away, one of its own: no clock carries the ids of another along.
+type timeline struct {
 	ms  uint64
 	seq uint16
 }
 
-// New makes an id of a kind at a home. Ids made in one process never repeat and never go backwards
-// within a millisecond.
+const (
+	// near is how far in milliseconds a timeline may be from a moment that belongs to it.
+	near = 60_000
+	// mostTimelines bounds how many are remembered; the one that was used longest ago is forgotten.
+	mostTimelines = 64
+)
+
+// timelines are the known ones, the last used first.
+var timelines struct {
+	sync.Mutex
+	all []timeline
+}
+
+// next gives an id's millisecond and its number within that; start is where to begin to count.
+func next(now uint64, start uint16) (ms uint64, seq uint16) {
+	timelines.Lock()
+	defer timelines.Unlock()
+	at := -1
+	for i, l := range timelines.all {
+		if l.ms <= now+near && now <= l.ms+near {
+			at = i
+			break
+		}
+	}
+	switch {
+	case at > 0:
+		l := timelines.all[at]
+		copy(timelines.all[1:], timelines.all[:at])
+		timelines.all[0] = l
+	case at < 0:
+		if len(timelines.all) < mostTimelines {
+			timelines.all = append(timelines.all, timeline{})
+		}
+		copy(timelines.all[1:], timelines.all)
+		timelines.all[0] = timeline{}
+	}
+	l := &timelines.all[0]
+	if now > l.ms {
+		l.ms, l.seq = now, start
+	} else if l.seq++; l.seq > 0x0fff {
+		l.ms, l.seq = l.ms+1, 0
+	}
+	return l.ms, l.seq
+}
+
+// New makes an id of a kind at a home. Ids made in one process never repeat, and never go backwards while the
+// clock that now is from does not.
 func New(k Kind, h Home, now time.Time) ID {
 	var b [16]byte
 	if _, err := rand.Read(b[6:]); err != nil {
 		panic(err) // crypto/rand.Read is documented never to fail
 	}
-	ms := uint64(now.UnixMilli())
-	last.Lock()
-	if ms > last.ms {
-		last.ms, last.seq = ms, binary.BigEndian.Uint16(b[6:8])&0x03ff
-	} else if last.seq++; last.seq > 0x0fff {
-		last.ms, last.seq = last.ms+1, 0
-	}
-	ms, seq := last.ms, last.seq
-	last.Unlock()
-
+	ms, seq := next(uint64(now.UnixMilli()), binary.BigEndian.Uint16(b[6:8])&0x03ff)
 	binary.BigEndian.PutUint16(b[0:2], uint16(ms>>32))
 	binary.BigEndian.PutUint32(b[2:6], uint32(ms))
 	binary.BigEndian.PutUint16(b[6:8], 0x7000|seq)

@@ -47,6 +47,22 @@ func TestIDsSortByTheTimeTheyWereMade(t *testing.T) {
 	}
 }
 
+func TestAClockFarAheadCarriesNoOtherAlong(t *testing.T) {
+	machine := time.Date(2310, 1, 1, 0, 0, 0, 0, time.UTC)
+	sandbox := machine.AddDate(1, 0, 0)
+	var made [2][]string
+	for n := range 20_000 {
+		at := []time.Time{machine, sandbox}[n%2].Add(time.Duration(n/1000) * time.Millisecond)
+		made[n%2] = append(made[n%2], id.New(customer, 1, at).String())
+	}
+	if !sort.StringsAreSorted(made[0]) || !sort.StringsAreSorted(made[1]) {
+		t.Error("ids of one clock do not sort by the time they were made")
+	}
+	if first := id.New(customer, 1, sandbox.AddDate(0, 0, -1)).String(); made[0][9_999] > first {
+		t.Error("the sandbox carried the machine's ids along")
+	}
+}
+
 func TestForeignIdentifiersAreNotTakenForOwn(t *testing.T) {
 	own := id.New(customer, 7, time.UnixMilli(1)).String()
 	for _, s := range []string{
