@@ -86,20 +86,26 @@ func (s *Service) reverse(ctx context.Context, w *Wallet, h *Held, of, because C
 		if p.CauseKind != of.Kind || p.Cause != of.ID {
 			continue
 		}
+		mine := false // a bucket's entry comes before those that it is moved against
 		for _, e := range p.Entries {
-			if e.Account != string(h.ID) && e.Unit == h.Bucket.Unit {
-				if !slices.Contains(others, e.Account) {
-					others = append(others, e.Account)
-				}
-				net[e.Account] += e.Amount
+			if id.ID(e.Account).Is(BucketKind) {
+				mine = e.Account == string(h.ID)
+				continue
 			}
+			if !mine {
+				continue
+			}
+			if !slices.Contains(others, e.Account) {
+				others = append(others, e.Account)
+			}
+			net[e.Account] += e.Amount
 		}
 	}
 	opened := h.Bucket.OpenedByKind == of.Kind && h.Bucket.OpenedBy == of.ID
 	p := w.plan()
 	back := int64(0)
 	for _, account := range others {
-		if id.ID(account).Is(BucketKind) || net[account] == 0 {
+		if net[account] == 0 {
 			continue
 		}
 		n := -net[account] // into the other account

@@ -10,7 +10,6 @@ import (
 
 	"github.com/demarc-bss/demarc/internal/kernel/event"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
-	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/store"
 )
 
@@ -20,31 +19,26 @@ const ThresholdEvent = "BalanceThresholdEvent"
 // Save writes what was decided in wallets that were loaded together: postings, balances and the buckets that
 // changed. Events tell of the buckets and of thresholds that were crossed. A wallet can go on to be used after it.
 func (s *Service) Save(ctx context.Context, wallets ...*Wallet) error {
-	byHome := map[id.Home][]store.Posting{}
-	var homes []id.Home
+	var bookings []store.Booking
 	for _, w := range wallets {
-		if len(w.postings) == 0 {
-			continue
+		for _, p := range w.postings {
+			bookings = append(bookings, store.Booking{Home: w.home, Posting: p})
 		}
-		if byHome[w.home] == nil {
-			homes = append(homes, w.home)
-		}
-		byHome[w.home] = append(byHome[w.home], w.postings...)
+		w.postings = nil
 	}
-	ledger := map[string]int64{}
-	for _, home := range homes {
-		all := byHome[home]
-		if err := s.store.PostAll(ctx, home, all); err != nil {
+	if len(bookings) > 0 {
+		if err := s.store.Book(ctx, bookings); err != nil {
 			return err
 		}
-		for _, p := range all {
-			for _, e := range p.Entries {
-				ledger[e.Account] = e.Balance
-			}
+	}
+	ledger := map[string]int64{}
+	for _, b := range bookings {
+		for _, e := range b.Entries {
+			ledger[e.Account] = e.Balance
 		}
 	}
+	var changed []change
 	for _, w := range wallets {
-		w.postings = nil
 		for _, h := range w.Held {
 			if !h.changed {
 				continue
@@ -52,50 +46,91 @@ func (s *Service) Save(ctx context.Context, wallets ...*Wallet) error {
 			if held, moved := ledger[string(h.ID)]; moved && held != h.Left {
 				return fault.Internalf(fmt.Errorf("balance: the ledger holds %d of %s, the bucket %d", held, h.ID, h.Left), "a balance is not in step with its ledger")
 			}
-			if err := s.keep(ctx, w, h); err != nil {
+			c, err := h.show(w.Rules.Policy.BalanceThresholds)
+			if err != nil {
 				return err
 			}
+			h.changed = false
+			changed = append(changed, c)
 		}
 	}
-	return nil
+	return s.keep(ctx, changed)
 }
 
-// keep stores one bucket as it is now.
-func (s *Service) keep(ctx context.Context, w *Wallet, h *Held) error {
+// change is a bucket to be stored.
+type change struct {
+	h    *Held
+	body jsontext.Value
+	// crossed are the thresholds that it fell to.
+	crossed []int
+}
+
+// show brings the document of a bucket in step with what it holds.
+func (h *Held) show(thresholds []int) (change, error) {
 	b := &h.Bucket
 	b.Remaining, b.Reserved = Quantity(b.Unit, h.Left), Quantity(b.Unit, h.Reserved())
 	if b.Status == Expired && len(b.Reservations) == 0 {
 		b.HeldBy = ""
 	}
-	crossed := h.crossed(w.Rules.Policy.BalanceThresholds)
+	c := change{h: h, crossed: h.crossed(thresholds)}
 	body, err := json.Marshal(b, json.Deterministic(true))
 	if err != nil {
-		return fault.Internalf(err, "the bucket %s cannot be written", h.ID)
+		return c, fault.Internalf(err, "the bucket %s cannot be written", h.ID)
 	}
-	verb := event.Create
-	var d store.Doc
-	if h.version == 0 {
-		d, err = s.Buckets.InsertEncoded(ctx, h.ID, body)
-	} else {
-		verb = event.Change
-		if h.was != b.Status {
-			verb = event.State
-		}
-		d, err = s.Buckets.UpdateEncoded(ctx, h.ID, h.version, body)
-	}
-	if err != nil {
-		return err
-	}
-	h.version, h.was, h.changed = d.Version, b.Status, false
-	err = s.store.Emit(ctx, event.Event{
-		Type: event.TypeOf(BucketKind.Name, verb), Domain: domain, Resource: BucketKind.Name, Subject: h.ID, Document: d.Body, Quiet: true,
-	})
-	for _, percent := range crossed {
-		if err == nil {
-			err = s.tell(ctx, h, percent, d.Body)
+	c.body = body
+	return c, nil
+}
+
+// keep stores buckets and tells of them.
+func (s *Service) keep(ctx context.Context, changed []change) error {
+	var drafts []store.Draft
+	var revisions []store.Revision
+	var opened, moved []*Held
+	for _, c := range changed {
+		if c.h.stored.Version == 0 {
+			drafts, opened = append(drafts, store.Draft{ID: c.h.ID, Body: c.body}), append(opened, c.h)
+		} else {
+			revisions, moved = append(revisions, store.Revision{Was: c.h.stored, Body: c.body}), append(moved, c.h)
 		}
 	}
-	return err
+	verbs := map[*Held]event.Verb{}
+	if len(drafts) > 0 {
+		docs, err := s.Buckets.InsertMany(ctx, drafts)
+		if err != nil {
+			return err
+		}
+		for i, h := range opened {
+			h.stored, h.was, verbs[h] = docs[i], h.Bucket.Status, event.Create
+		}
+	}
+	if len(revisions) > 0 {
+		docs, err := s.Buckets.UpdateMany(ctx, revisions)
+		if err != nil {
+			return err
+		}
+		for i, h := range moved {
+			verbs[h] = event.Change
+			if h.was != h.Bucket.Status {
+				verbs[h] = event.State
+			}
+			h.stored, h.was = docs[i], h.Bucket.Status
+		}
+	}
+	for _, c := range changed {
+		err := s.store.Emit(ctx, event.Event{
+			Type: event.TypeOf(BucketKind.Name, verbs[c.h]), Domain: domain, Resource: BucketKind.Name, Subject: c.h.ID,
+			Document: c.h.stored.Body, Quiet: true,
+		})
+		for _, percent := range c.crossed {
+			if err == nil {
+				err = s.tell(ctx, c.h, percent, c.h.stored.Body)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Service) tell(ctx context.Context, h *Held, percent int, body jsontext.Value) error {
@@ -132,7 +167,7 @@ func (h *Held) crossed(thresholds []int) (percents []int) {
 		if h.Left > share(full, percent) {
 			continue
 		}
-		if h.version > 0 && (b.Told == nil || percent < *b.Told) {
+		if h.stored.Version > 0 && (b.Told == nil || percent < *b.Told) {
 			percents = append(percents, percent)
 		}
 		lowest = &percent

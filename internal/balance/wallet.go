@@ -39,8 +39,8 @@ type Held struct {
 	// Left is what it holds now, less what is reserved, in ledger units. Floor is how far down it may go: 0, or
 	// the negative of a credit limit.
 	Left, Floor int64
-	// version is that of the stored document; 0: it is not stored yet.
-	version int64
+	// stored is the document as it was read; version 0: it is not stored yet.
+	stored  store.Doc
 	changed bool
 	// was is its status when it was loaded.
 	was Status
@@ -133,7 +133,7 @@ func (s *Service) walletOf(ctx context.Context, buckets ...id.ID) (*Wallet, erro
 		if err != nil {
 			return nil, err
 		}
-		h, err := hold(i, b, d.Version)
+		h, err := hold(i, b, d)
 		if err != nil {
 			return nil, err
 		}
@@ -180,7 +180,7 @@ func (s *Service) load(ctx context.Context, who ...id.ID) ([]*Held, error) {
 		if err := json.Unmarshal(d.Body, &b); err != nil {
 			return nil, fault.Internalf(err, "the stored bucket %s cannot be read", d.ID)
 		}
-		h, err := hold(d.ID, b, d.Version)
+		h, err := hold(d.ID, b, d)
 		if err != nil {
 			return nil, err
 		}
@@ -189,8 +189,8 @@ func (s *Service) load(ctx context.Context, who ...id.ID) ([]*Held, error) {
 	return held, nil
 }
 
-func hold(i id.ID, b Bucket, version int64) (*Held, error) {
-	h := &Held{ID: i, Bucket: b, version: version, was: b.Status}
+func hold(i id.ID, b Bucket, d store.Doc) (*Held, error) {
+	h := &Held{ID: i, Bucket: b, stored: d, was: b.Status}
 	var err error
 	if h.Left, err = Count(b.Unit, b.Remaining); err != nil {
 		return nil, fault.Internalf(err, "the stored bucket %s cannot be read", i)
