@@ -110,61 +110,59 @@ func (s *Service) child(ctx context.Context, k id.Kind, of id.ID) id.ID {
 
 // keep stores vouchers and says which: those whose serial number or PIN another has are left out.
 func (s *Service) keep(ctx context.Context, batch id.ID, all []made) ([]made, error) {
-	ids := make([]id.ID, len(all))
 	serials, macs := make(map[string]id.ID, len(all)), make(map[string]id.ID, len(all))
+	ids := make([]id.ID, len(all))
 	for n, m := range all {
 		ids[n] = s.child(ctx, Kind, batch)
-		if _, twice := serials[m.voucher.Serial]; !twice {
-			serials[m.voucher.Serial] = ids[n]
-		}
-		if _, twice := macs[m.mac]; !twice {
+		serials[m.voucher.Serial] = ids[n]
+	}
+	if err := s.claim(ctx, serialClaim, serials); err != nil {
+		return nil, err
+	}
+	for n, m := range all {
+		if serials[m.voucher.Serial] == ids[n] {
 			macs[m.mac] = ids[n]
 		}
 	}
-	if err := s.free(ctx, serialClaim, serials); err != nil {
+	if err := s.claim(ctx, pinClaim, macs); err != nil {
 		return nil, err
 	}
-	if err := s.free(ctx, pinClaim, macs); err != nil {
-		return nil, err
-	}
-	var out []made
+	out, drafts := make([]made, 0, len(all)), make([]store.Draft, 0, len(all))
 	for n, m := range all {
-		if serials[m.voucher.Serial] != ids[n] || macs[m.mac] != ids[n] {
+		if serials[m.voucher.Serial] != ids[n] {
 			continue
 		}
-		if _, err := s.vouchers.Insert(ctx, ids[n], &m.voucher); err != nil {
-			return nil, err
+		if macs[m.mac] != ids[n] { // its number is free for another
+			if err := s.store.Unclaim(ctx, serialClaim, m.voucher.Serial); err != nil {
+				return nil, err
+			}
+			continue
 		}
-		if err := s.store.Claim(ctx, serialClaim, m.voucher.Serial, ids[n]); err != nil {
-			return nil, err
-		}
-		if err := s.store.Claim(ctx, pinClaim, m.mac, ids[n]); err != nil {
-			return nil, err
-		}
-		out = append(out, m)
-	}
-	return out, nil
-}
-
-// free removes from values those that somebody holds.
-func (s *Service) free(ctx context.Context, kind string, values map[string]id.ID) error {
-	for value := range values {
-		holder, err := s.store.Claimant(ctx, kind, value)
+		body, err := json.Marshal(m.voucher, json.Deterministic(true))
 		if err != nil {
-			return err
+			return nil, fault.Internalf(err, "a voucher cannot be written")
 		}
-		if holder != "" {
-			delete(values, value)
-		}
+		out, drafts = append(out, m), append(drafts, store.Draft{ID: ids[n], Body: body})
 	}
-	return nil
+	_, err := s.vouchers.InsertMany(ctx, drafts)
+	return out, err
 }
 
-// HandOut gives the serial numbers and PINs of a generated batch, a line each, and forgets the PINs: it does so once.
+// claim claims values and removes from them those that somebody else holds.
+func (s *Service) claim(ctx context.Context, kind string, values map[string]id.ID) error {
+	taken, err := s.store.ClaimAll(ctx, kind, values)
+	for value := range taken {
+		delete(values, value)
+	}
+	return err
+}
+
+// HandOut gives the serial numbers and PINs of a generated batch, a line each, and forgets the PINs: it does so once. The
+// batch remembers for whom.
 // Vouchers are worth nothing before their batch is made available, so a file that got lost on its way costs a new
 // batch and no money. Faults: NotFound; Conflict while vouchers are being made (CodeState), for a batch that was
 // imported (CodeState), and after it was done (CodeHandedOut).
-func (s *Service) HandOut(ctx context.Context, batch id.ID) (string, error) {
+func (s *Service) HandOut(ctx context.Context, batch id.ID, recipient string) (string, error) {
 	p, err := s.secrets()
 	if err != nil {
 		return "", err
@@ -182,7 +180,7 @@ func (s *Service) HandOut(ctx context.Context, batch id.ID) (string, error) {
 			case b.HandedOut != nil:
 				return fault.Conflictf(CodeHandedOut, "the file was handed out on %s, and the PINs are not kept", b.HandedOut.Format("2006-01-02 15:04 MST"))
 			}
-			b.HandedOut = &now
+			b.HandedOut, b.HandedOutTo = &now, recipient
 			return nil
 		})
 		if err != nil {

@@ -120,9 +120,10 @@ type Batch struct {
 	PINLength int    `json:"pinLength,omitzero"`
 	// Part is the next part of an import to be taken in.
 	Part int `json:"nextPart,omitzero"`
-	// HandedOut is when the file with the PINs was given away.
-	HandedOut *time.Time `json:"handedOut,omitzero"`
-	Created   time.Time  `json:"creationDate"`
+	// HandedOut is when the file with the PINs was given away, HandedOutTo for whom, as its taker said.
+	HandedOut   *time.Time `json:"handedOut,omitzero"`
+	HandedOutTo string     `json:"handedOutTo,omitzero"`
+	Created     time.Time  `json:"creationDate"`
 }
 
 // Voucher is one voucher. Its PIN is nowhere in it: what the PIN is found by stands in a claim, which neither
@@ -216,7 +217,7 @@ func New(s *store.Store, p Parts) *Service {
 			return fault.Conflictf(CodeState, "a batch of vouchers is never deleted: block it instead")
 		},
 		State: func(b *Batch) string { return string(b.State) },
-		Fixed: []string{"batchNumber", "origin", "count", "made", "voucherStatus", "voucherAmount", "bonusAmount", "serialPrefix", "nextSerial", "pinLength", "nextPart", "handedOut"},
+		Fixed: []string{"batchNumber", "origin", "count", "made", "voucherStatus", "voucherAmount", "bonusAmount", "serialPrefix", "nextSerial", "pinLength", "nextPart", "handedOut", "handedOutTo"},
 	})
 	return v
 }

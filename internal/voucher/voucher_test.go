@@ -102,7 +102,7 @@ func (h *bench) batch(ctx context.Context, t testing.TB, n voucher.NewBatch) (id
 		t.Fatal(err)
 	}
 	h.Work(ctx, t)
-	file, err := h.Vouchers.HandOut(ctx, i)
+	file, err := h.Vouchers.HandOut(ctx, i, "the printer")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -381,15 +381,15 @@ func TestTheFileIsHandedOutOnceAndPINsStayNowhere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := h.Vouchers.HandOut(ctx, i); code(err) != voucher.CodeState {
+		if _, err := h.Vouchers.HandOut(ctx, i, "the printer"); code(err) != voucher.CodeState {
 			t.Errorf("before the job: %v", err)
 		}
 		h.Work(ctx, t)
-		file, err := h.Vouchers.HandOut(ctx, i)
+		file, err := h.Vouchers.HandOut(ctx, i, "the printer")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := h.Vouchers.HandOut(ctx, i); code(err) != voucher.CodeHandedOut {
+		if _, err := h.Vouchers.HandOut(ctx, i, "the printer"); code(err) != voucher.CodeHandedOut {
 			t.Errorf("again: %v", err)
 		}
 		records, err := csv.NewReader(strings.NewReader(file)).ReadAll()
@@ -446,7 +446,7 @@ func TestABatchIsMadeInPartsAndSurvivesARepeatedJob(t *testing.T) {
 		if err != nil || b.Made != 2100 || b.State != voucher.Generated {
 			t.Errorf("%+v %v", b, err)
 		}
-		file, err := h.Vouchers.HandOut(ctx, i)
+		file, err := h.Vouchers.HandOut(ctx, i, "the printer")
 		if err != nil || strings.Count(file, "\n") != 2101 {
 			t.Errorf("%d lines, %v", strings.Count(file, "\n"), err)
 		}
@@ -526,7 +526,7 @@ func TestAnImportTakesInWhatIsNewAndTellsTheRest(t *testing.T) {
 			}
 		}
 		h.holds(ctx, t, line, "25.50")
-		if _, err := h.Vouchers.HandOut(ctx, i); code(err) != voucher.CodeState {
+		if _, err := h.Vouchers.HandOut(ctx, i, "the printer"); code(err) != voucher.CodeState {
 			t.Errorf("the file of an import: %v", err)
 		}
 		again := "serialNumber,voucherCode\nA1,999999999999\nA9,123456789012\nA10,888888888888\n"
