@@ -142,7 +142,8 @@ func TestNothingLeavesABucketThatIsNotThere(t *testing.T) {
 
 func TestAChargeIsOneEntryOfTheBucket(t *testing.T) {
 	each(t, func(ctx context.Context, t *testing.T, h house) {
-		i := h.open(ctx, t, h.holder(ctx, t), "monetary", "CHF", 20_000_000)
+		of := h.holder(ctx, t)
+		i := h.open(ctx, t, of, "monetary", "CHF", 20_000_000)
 		c := Cause{Kind: "productOrder", ID: "ord_1", Text: "Plus, monthly"}
 		if err := h.Charge(ctx, c, i, 14_900_000, 2_480_000); err != nil {
 			t.Fatal(err)
@@ -157,8 +158,11 @@ func TestAChargeIsOneEntryOfTheBucket(t *testing.T) {
 				t.Errorf("%s has %d, want %d, %v", account, n, want, err)
 			}
 		}
-		st, err := h.statement(ctx, i, 10)
-		if err != nil || len(st.Entries) != 2 || st.Entries[0].Amount != -14_900_000 || st.Entries[0].Balance != 5_100_000 {
+		all, err := h.Statements(ctx, of.Subscription, 10)
+		if err != nil || len(all) != 1 {
+			t.Fatal(all, err)
+		}
+		if st := all[0]; len(st.Entries) != 2 || st.Entries[0].Amount != -14_900_000 || st.Entries[0].Balance != 5_100_000 {
 			t.Errorf("%+v %v", st.Entries, err)
 		}
 		h.balanced(ctx, t)

@@ -3,7 +3,6 @@ package balance
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/store"
@@ -131,66 +130,4 @@ func ofLine(line id.ID) store.Query {
 	return store.Query{NoTotal: true, Filters: []store.Filter{{
 		Path: []string{"subscriptionId"}, Op: store.Eq, Values: []string{string(line)}, Type: store.Text,
 	}}}
-}
-
-// Statement is a bucket with the entries that made it what it is.
-type Statement struct {
-	ID      id.ID
-	Bucket  Bucket
-	Held    int64
-	Entries []Entry
-}
-
-// Entry is one movement of a bucket and what caused it.
-type Entry struct {
-	Posting id.ID
-	At      time.Time
-	// Amount went in (out, when negative); Balance is what the bucket held then.
-	Amount, Balance int64
-	Cause           Cause
-}
-
-// Statements lists the buckets of a line, oldest first, each with at most limit of its newest entries.
-func (s *Service) Statements(ctx context.Context, line id.ID, limit int) ([]Statement, error) {
-	var out []Statement
-	err := s.store.Snapshot(ctx, func(ctx context.Context) error {
-		out = nil
-		page, err := s.Buckets.Docs(ctx, ofLine(line))
-		if err != nil {
-			return err
-		}
-		for _, d := range page.Items {
-			st, err := s.statement(ctx, d.ID, limit)
-			if err != nil {
-				return err
-			}
-			out = append(out, st)
-		}
-		return nil
-	})
-	return out, err
-}
-
-func (s *Service) statement(ctx context.Context, i id.ID, limit int) (Statement, error) {
-	b, _, err := s.Buckets.Get(ctx, i)
-	if err != nil {
-		return Statement{}, err
-	}
-	home, _ := i.Home()
-	st := Statement{ID: i, Bucket: b}
-	if st.Held, err = s.store.Balance(ctx, home, string(i), b.Unit); err != nil {
-		return st, err
-	}
-	postings, err := s.store.Postings(ctx, home, store.History{Account: string(i), Unit: b.Unit, Limit: limit})
-	if err != nil {
-		return st, err
-	}
-	for _, p := range postings {
-		for _, e := range p.Entries {
-			if e.Account == string(i) {
-				st.Entries = append(st.Entries, Entry{Posting: p.ID, At: p.At, Amount: e.Amount, Balance: e.Balance, Cause: Cause{Kind: p.CauseKind, ID: p.Cause, Text: p.Text}})
-			}
-		}
-	}
-	return st, nil
 }
