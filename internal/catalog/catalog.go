@@ -9,6 +9,7 @@ import (
 
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
+	"github.com/demarc-bss/demarc/internal/kernel/sid"
 	"github.com/demarc-bss/demarc/internal/resource"
 	"github.com/demarc-bss/demarc/internal/store"
 )
@@ -44,15 +45,19 @@ type core struct {
 	key     *string
 	status  *LifecycleStatus
 	updated *time.Time
+	rest    *sid.Rest
 }
 
-// part is a resource of the catalogue: it fills in what is left out, and checks itself and its changes.
+// part is a resource of the catalogue: it fills in what is left out, checks itself and its changes, and knows which
+// others it names, and how to do without them.
 type part[T any] interface {
 	*T
 	core() core
 	complete()
 	check() error
 	follow(prev *T) error
+	refs() []reference
+	detach()
 }
 
 // set makes the set of a kind of resources. One that has a key is known by it at its service provider: the key is

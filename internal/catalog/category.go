@@ -46,7 +46,9 @@ func (v Catalog) check() error {
 
 func (v *Catalog) follow(*Catalog) error { return nil }
 
-func (v *Catalog) core() core { return core{&v.Type, &v.Key, &v.LifecycleStatus, &v.LastUpdate} }
+func (v *Catalog) core() core {
+	return core{&v.Type, &v.Key, &v.LifecycleStatus, &v.LastUpdate, &v.Rest}
+}
 
 // begin fills in what every resource of the catalogue begins with.
 func begin(kind *string, name string, status *LifecycleStatus) {
@@ -89,7 +91,9 @@ func (v Category) check() error {
 
 func (v *Category) follow(*Category) error { return nil }
 
-func (v *Category) core() core { return core{&v.Type, &v.Key, &v.LifecycleStatus, &v.LastUpdate} }
+func (v *Category) core() core {
+	return core{&v.Type, &v.Key, &v.LifecycleStatus, &v.LastUpdate, &v.Rest}
+}
 
 // deepest is how many categories may stand in one another.
 const deepest = 20
@@ -171,4 +175,6 @@ func (v Specification) check() error {
 
 func (v *Specification) follow(*Specification) error { return nil }
 
-func (v *Specification) core() core { return core{&v.Type, &v.Key, &v.LifecycleStatus, &v.LastUpdate} }
+func (v *Specification) core() core {
+	return core{&v.Type, &v.Key, &v.LifecycleStatus, &v.LastUpdate, &v.Rest}
+}

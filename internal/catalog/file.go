@@ -12,6 +12,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
+	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/kernel/money"
 	"github.com/demarc-bss/demarc/internal/kernel/sid"
 )
@@ -28,6 +29,41 @@ type File struct {
 	Tariffs        []Tariff
 	Prices         []OfferingPrice
 	Offerings      []Offering
+	// locals are the ids that the entries of a kind have in the file, in their order; none where keys name them.
+	locals map[string][]string
+}
+
+// local is the id of an entry in the file.
+func (f *File) local(k id.Kind, n int) string {
+	if all := f.locals[k.Name]; n < len(all) {
+		return all[n]
+	}
+	return ""
+}
+
+// names are the keys and ids of all entries, by kind and name.
+func (f *File) names() map[string]bool {
+	out := map[string]bool{}
+	note(out, CatalogKind, f.Catalogs, func(v Catalog) string { return v.Key })
+	note(out, CategoryKind, f.Categories, func(v Category) string { return v.Key })
+	note(out, SpecificationKind, f.Specifications, func(v Specification) string { return v.Key })
+	note(out, TariffKind, f.Tariffs, func(v Tariff) string { return v.Key })
+	note(out, PriceKind, f.Prices, func(v OfferingPrice) string { return v.Key })
+	note(out, Kind, f.Offerings, func(v Offering) string { return v.Key })
+	for k, all := range f.locals {
+		for _, local := range all {
+			out[k+"\x00"+local] = true
+		}
+	}
+	return out
+}
+
+func note[T any](out map[string]bool, k id.Kind, all []T, key func(T) string) {
+	for _, v := range all {
+		if key(v) != "" {
+			out[name(k, key(v))] = true
+		}
+	}
 }
 
 // Len is how many things the file describes.

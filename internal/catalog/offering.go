@@ -280,7 +280,9 @@ func (p Price) check(wrong *fault.Several, at string) {
 
 func (v *Offering) follow(*Offering) error { return nil }
 
-func (v *Offering) core() core { return core{&v.Type, &v.Key, &v.LifecycleStatus, &v.LastUpdate} }
+func (v *Offering) core() core {
+	return core{&v.Type, &v.Key, &v.LifecycleStatus, &v.LastUpdate, &v.Rest}
+}
 
 // under is the path of an attribute of what stands at a path.
 func under(at, name string) string { return strings.TrimPrefix(at+"."+name, ".") }

@@ -157,7 +157,9 @@ func (v OfferingPrice) check() error {
 
 func (v *OfferingPrice) follow(*OfferingPrice) error { return nil }
 
-func (v *OfferingPrice) core() core { return core{&v.Type, &v.Key, &v.LifecycleStatus, &v.LastUpdate} }
+func (v *OfferingPrice) core() core {
+	return core{&v.Type, &v.Key, &v.LifecycleStatus, &v.LastUpdate, &v.Rest}
+}
 
 // value is the price as an offering holds one.
 func (v OfferingPrice) value() Price {

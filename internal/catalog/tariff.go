@@ -245,7 +245,9 @@ func (t Tariff) checkCost(wrong *fault.Several, at string, r Rate) {
 // maxUnits bounds what a rate counts by, so that sums of it stay far from the end of an int64.
 const maxUnits = 1e15
 
-func (t *Tariff) core() core { return core{&t.Type, &t.Key, &t.LifecycleStatus, &t.LastUpdate} }
+func (t *Tariff) core() core {
+	return core{&t.Type, &t.Key, &t.LifecycleStatus, &t.LastUpdate, &t.Rest}
+}
 
 func (t *Tariff) follow(prev *Tariff) error {
 	if prev.Currency != t.Currency {
