@@ -22,7 +22,7 @@ var (
 	BucketKind   = id.Kind{Name: "bucket", Prefix: "bkt"}
 	TopupKind    = id.Kind{Name: "topupBalance", Prefix: "top"}
 	AdjustKind   = id.Kind{Name: "adjustBalance", Prefix: "adj"}
-	ReserveKind  = id.Kind{Name: "reserveBalance", Prefix: "rsv"}
+	ReserveKind  = id.Kind{Name: "reserveBalance", Prefix: "rbl"}
 	TransferKind = id.Kind{Name: "transferBalance", Prefix: "xfr"}
 )
 
