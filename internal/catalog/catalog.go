@@ -24,7 +24,13 @@ type Service struct {
 	Prices         *resource.Set[OfferingPrice]
 	Offerings      *resource.Set[Offering]
 	Tariffs        *resource.Set[Tariff]
-	store          *store.Store
+	ImportJobs     *resource.Set[ImportJob]
+	ExportJobs     *resource.Set[ExportJob]
+	// Files are the files that jobs read and write beside those in their own URLs; nil: none.
+	Files Files
+	// ParseQuery reads the query of an export job; nil: there are none.
+	ParseQuery func(query string) ([]store.Filter, error)
+	store      *store.Store
 }
 
 // New makes the service on a store; call it once, before the store is used.
@@ -36,6 +42,7 @@ func New(st *store.Store) *Service {
 	s.Prices = set[OfferingPrice](st, PriceKind, "product_offering_price")
 	s.Tariffs = set[Tariff](st, TariffKind, "tariff")
 	s.Offerings = set[Offering](st, Kind, "product_offering", s.sound)
+	s.jobSets(st)
 	return s
 }
 

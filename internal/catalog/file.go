@@ -99,24 +99,29 @@ func (f *File) Plans() (out []Offering) {
 func Parse(file []byte) (*File, error) {
 	var root yaml.Node
 	if err := yaml.Unmarshal(file, &root); err != nil {
-		return nil, fault.New(fault.Invalid, CodeFile, "the file is not YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+		return nil, notYAML(err)
 	}
 	if len(root.Content) == 0 {
 		return nil, fault.New(fault.Invalid, CodeFile, "the file is empty")
 	}
 	r := &reader{lines: map[string]map[string]int{}}
 	out := r.file(root.Content[0])
-	if len(r.found) == 0 {
-		return out, nil
+	if err := told(r.found); err != nil {
+		return nil, err
 	}
-	slices.SortStableFunc(r.found, func(a, b mistake) int { return a.line - b.line })
-	details := make([]fault.Detail, len(r.found))
-	for n, m := range r.found {
-		details[n] = fault.Detail{Attribute: "line " + strconv.Itoa(m.line), Message: m.why}
+	return out, nil
+}
+
+var yamlLine = regexp.MustCompile(`^line ([0-9]+): `)
+
+// notYAML tells a mistake of the YAML itself, at its line when it is known.
+func notYAML(err error) error {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	f := fault.New(fault.Invalid, CodeFile, "the file is not YAML: %s", text)
+	if m := yamlLine.FindStringSubmatch(text); m != nil {
+		f = f.At("line " + m[1])
 	}
-	e := fault.New(fault.Invalid, CodeFile, "line %d: %s", r.found[0].line, r.found[0].why).At(details[0].Attribute)
-	e.Details = details
-	return nil, e
+	return f
 }
 
 type mistake struct {
