@@ -83,6 +83,17 @@ func TestStatesOfAnAccount(t *testing.T) {
 	}
 }
 
+func TestAnAccountThatIsOverOrdersNothing(t *testing.T) {
+	for text, want := range map[State]bool{
+		"closed": false, "Terminated": false, " CANCELLED ": false, "blocked": false, "ended": false,
+		"under review": true, "open": true, "active": true, "": true,
+	} {
+		if got := stateOf(text).MayOrder(); got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+}
+
 type house struct {
 	*Service
 	parties   *party.Service

@@ -66,13 +66,17 @@ func (s State) May(to State) bool {
 	return s == to || !known || !ruled || slices.Contains(allowed, to)
 }
 
-// MayOrder reports whether something may be ordered on an account in this state.
+// over are states of free text that say of an account that it is no more, or not for now.
+var over = []string{"closed", "terminated", "ended", "cancelled", "canceled", "deactivated", "disabled", "blocked", "barred", "deleted", "archived", "frozen"}
+
+// MayOrder reports whether something may be ordered on an account in this state. Its lines are suspended while it
+// may not.
 func (s State) MayOrder() bool {
 	switch s {
 	case Suspended, Inactive, NonPaymentSuspended, InCollection:
 		return false
 	}
-	return true
+	return !slices.Contains(over, strings.ToLower(strings.TrimSpace(string(s))))
 }
 
 const numberClaim = "accountNumber"

@@ -8,6 +8,9 @@ import (
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 )
 
+// recurring is the price type of what is charged each period (TMF620 priceType).
+const recurring = "recurring"
+
 // CodePeriod is a recurring price whose period demarc does not know.
 const CodePeriod fault.Code = "recurringPeriodUnknown"
 
@@ -29,7 +32,7 @@ var units = map[string]string{
 // known is a Conflict fault (CodePeriod).
 func PeriodOf(o catalog.Offering) (p Period, ok bool, err error) {
 	for _, price := range o.Prices {
-		if price.PriceType != "recurring" {
+		if price.PriceType != recurring {
 			continue
 		}
 		p.Unit, p.Length = units[strings.ToLower(price.Period)], max(price.Length, 1)
@@ -43,7 +46,7 @@ func PeriodOf(o catalog.Offering) (p Period, ok bool, err error) {
 
 func recurs(o catalog.Offering) bool {
 	for _, p := range o.Prices {
-		if p.PriceType == "recurring" && p.Price != nil && !p.Price.IsZero() {
+		if p.PriceType == recurring && p.Price != nil && !p.Price.IsZero() {
 			return true
 		}
 	}

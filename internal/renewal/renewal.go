@@ -4,16 +4,16 @@
 package renewal
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/demarc-bss/demarc/internal/account"
 	"github.com/demarc-bss/demarc/internal/balance"
 	"github.com/demarc-bss/demarc/internal/catalog"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
-	"github.com/demarc-bss/demarc/internal/kernel/job"
+	"github.com/demarc-bss/demarc/internal/kernel/sid"
 	"github.com/demarc-bss/demarc/internal/provider"
 	"github.com/demarc-bss/demarc/internal/store"
 	"github.com/demarc-bss/demarc/internal/subscription"
@@ -35,7 +35,13 @@ type Service struct {
 }
 
 // New makes the service on a store; call it once, before the store is used.
-func New(s *store.Store, p Parts) *Service { return &Service{Parts: p, store: s} }
+func New(s *store.Store, p Parts) *Service {
+	r := &Service{Parts: p, store: s}
+	s.React(r.paid, "TopupBalanceCreateEvent", "TopupBalanceStateChangeEvent", "AdjustBalanceCreateEvent", "AdjustBalanceStateChangeEvent",
+		"TransferBalanceCreateEvent", "TransferBalanceStateChangeEvent")
+	s.React(r.moved, "ProductCreateEvent", "ProductStateChangeEvent")
+	return r
+}
 
 // Start is something that begins on a line.
 type Start struct {
@@ -51,92 +57,104 @@ type Start struct {
 // not hold yet under Product it holds from now on. What cannot be paid is a Conflict fault
 // (balance.CodeInsufficient) and nothing is done. It joins the transaction in ctx.
 func (s *Service) Begin(ctx context.Context, b Start) error {
-	return s.store.Write(ctx, func(ctx context.Context) error {
-		t, err := s.terms(ctx, b.Offering)
+	return s.change(ctx, b.Line, func(ctx context.Context, l *life) error {
+		t, err := s.term(ctx, &sid.Ref{ID: string(b.Offering)})
 		if err != nil {
 			return err
 		}
-		line, err := s.Subscriptions.Lines.Change(ctx, b.Line, func(v *subscription.Line) error { return t.enter(v, b) })
-		if err != nil {
-			return err
-		}
-		h := balance.Holder{Subscription: b.Line, Account: line.AccountID, Offering: b.Offering, OfferingName: t.offering.Name}
 		if b.Product == "" {
-			if err := s.openMoney(ctx, h, t, b.Cause); err != nil {
+			if err := l.openMoney(ctx, t, b.Cause); err != nil {
 				return err
 			}
 		}
-		if err := s.charge(ctx, b, t); err != nil {
-			return err
-		}
-		return s.grant(ctx, h, t, b.Cause)
+		return l.begin(t, b, false)
 	})
 }
 
-// terms are what an offering means for a line now.
-type terms struct {
-	offering catalog.Offering
-	period   Period
-	renews   bool
-	zone     *time.Location
-	now      time.Time
-}
-
-func (s *Service) terms(ctx context.Context, offering id.ID) (t terms, err error) {
-	if t.offering, _, err = s.Catalog.Offerings.Get(ctx, offering); err != nil {
-		return t, err
-	}
-	if t.period, t.renews, err = PeriodOf(t.offering); err != nil {
-		return t, err
-	}
-	rules, err := s.Providers.Rules(ctx)
-	t.zone, t.now = rules.Location(), s.store.Now(ctx)
-	return t, err
-}
-
-// renewal is that of a first period that begins now; nil for what never renews.
-func (t terms) renewal() *subscription.Renewal {
-	if !t.renews {
-		return nil
-	}
-	return &subscription.Renewal{Anchor: t.now, Count: 1, Next: t.period.After(t.now, 1, t.zone)}
-}
-
-// enter writes what begins into the line.
-func (t terms) enter(v *subscription.Line, b Start) error {
-	if b.Product == "" {
-		if err := v.EnterPlan(b.Offering, t.offering, t.now); err != nil {
+// change loads a line, lets do alter it, stores what changed and promises what is due next.
+func (s *Service) change(ctx context.Context, line id.ID, do func(ctx context.Context, l *life) error) error {
+	return s.store.Write(within(ctx), func(ctx context.Context) error {
+		l, err := s.life(ctx, line)
+		if err != nil {
 			return err
 		}
-		v.Renewal = t.renewal()
-		return nil
-	}
-	h, err := v.Hold(b.Product, b.Offering, t.offering, t.now)
-	if err != nil {
-		return err
-	}
-	h.Renewal = t.renewal()
-	return nil
+		if err := do(ctx, l); err != nil {
+			return err
+		}
+		return l.save(ctx)
+	})
 }
 
-func (s *Service) openMoney(ctx context.Context, h balance.Holder, t terms, c balance.Cause) error {
-	if _, _, err := s.Balances.Money(ctx, h.Subscription); err == nil || fault.From(err).Code != balance.CodeNoMoney {
-		return err
+func (l *life) openMoney(ctx context.Context, t term, c balance.Cause) error {
+	if l.w.Money() != nil {
+		return nil
 	}
-	a, _, err := s.Accounts.Billing.Get(ctx, h.Account)
+	a, _, err := l.s.Accounts.Billing.Get(ctx, l.line.AccountID)
 	if err != nil {
 		return err
 	}
-	currency, err := s.Accounts.CurrencyOf(ctx, a)
+	currency, err := l.s.Accounts.CurrencyOf(ctx, a)
 	if err != nil {
 		return err
 	}
-	g := balance.Grant{Name: "Main balance", UsageType: catalog.Monetary, Unit: string(currency)}
+	g := balance.Grant{Name: "Main balance", UsageType: catalog.Monetary, Unit: string(currency), Offering: t.id, OfferingName: t.offering.Name}
 	if o := t.offering.OpeningBalance; o != nil {
 		g.Amount = o.Micros()
 	}
-	_, err = s.Balances.Open(ctx, h, g, saying(c, "Opening balance of %s", t.offering.Name))
+	c.Text = "Opening balance of " + t.offering.Name
+	_, err = l.w.Open(g, c)
 	return err
+}
+
+// begin puts what begins on the line, charges and grants it. again leaves out what is charged only once.
+func (l *life) begin(t term, b Start, again bool) error {
+	r, err := t.first(l.now, l.rule.zone)
+	if err != nil {
+		return err
+	}
+	t.product, l.changed = b.Product, true
+	if b.Product == "" {
+		if err := l.line.EnterPlan(b.Offering, t.offering, l.now); err != nil {
+			return err
+		}
+		l.line.Renewal, t.prices = r, l.line.Prices
+	} else {
+		h, err := l.line.Hold(b.Product, b.Offering, t.offering, l.now)
+		if err != nil {
+			return err
+		}
+		h.Renewal, t.prices = r, h.Prices
+	}
+	period := ""
+	if r != nil {
+		period = " for " + l.day(r.Anchor) + " to " + l.day(r.Next)
+	}
+	refused, err := l.charge(parts(t.prices, again), b.Cause, period)
+	if err != nil || refused != nil {
+		return cmp.Or(err, refused)
+	}
+	return l.grant(t, r, b.Cause, l.now, false)
+}
+
+// ChangePlan ends the present plan and begins another in its place: the old plan's allowances are forfeited, the new
+// one's first period is charged and begins now, add-ons stay. What a plan costs once, at the beginning of a line, is
+// not charged. Undo of the same Start restores the old plan.
+func (s *Service) ChangePlan(ctx context.Context, b Start) error {
+	return s.change(ctx, b.Line, func(ctx context.Context, l *life) error {
+		t, err := s.term(ctx, &sid.Ref{ID: string(b.Offering)})
+		if err != nil {
+			return err
+		}
+		if err := l.forfeit(saying(b.Cause, "Forfeited: the plan is changed to %s", t.offering.Name), ofPlan); err != nil {
+			return err
+		}
+		return l.begin(t, b, true)
+	})
+}
+
+// ofPlan are the buckets that belong to the line's plan: not its money, not what add-ons granted or others gave.
+func ofPlan(b balance.Bucket) bool {
+	return !b.Monetary() && b.HeldProduct == "" && b.Offering != nil && !b.IsPromotional
 }
 
 // saying is a cause in other words.
@@ -145,71 +163,91 @@ func saying(c balance.Cause, format string, args ...any) balance.Cause {
 	return c
 }
 
-func (s *Service) charge(ctx context.Context, b Start, t terms) error {
-	charges, err := t.offering.FirstCharges()
-	if err != nil || len(charges) == 0 {
-		return err
-	}
-	money, _, err := s.Balances.Money(ctx, b.Line)
-	if err != nil {
-		return err
-	}
-	for _, c := range charges {
-		cause := saying(b.Cause, "%s: %s, of which tax %s", c.Name, c.Gross, c.Tax)
-		if err := s.Balances.Charge(ctx, cause, money, c.Gross.Micros(), c.Tax.Micros()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *Service) grant(ctx context.Context, h balance.Holder, t terms, c balance.Cause) error {
-	for _, al := range t.offering.Allowances {
-		g := balance.Grant{Name: al.Name, UsageType: al.UsageType, Unit: al.Units, Amount: al.Amount}
-		switch r := t.renewal(); {
-		case al.ValidityDays > 0:
-			end := t.now.Add(time.Duration(al.ValidityDays) * 24 * time.Hour)
-			g.End = &end
-		case al.Recurring && r != nil:
-			g.End = &r.Next
-		}
-		if _, err := s.Balances.Open(ctx, h, g, saying(c, "Bundle %s of %s", al.Name, t.offering.Name)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // Undo takes back what Begin or ChangePlan did under a cause, because of another: what was charged is paid back, what
-// was granted is gone, the line is on the plan before, or holds the add-on no more. Doing it twice changes nothing.
+// was granted is gone save what was used of it, the line is on the plan before, with what was left of that, or
+// holds the add-on no more. Doing it twice changes nothing.
 func (s *Service) Undo(ctx context.Context, b Start, because balance.Cause) error {
-	return s.store.Write(ctx, func(ctx context.Context) error {
+	return s.store.Write(within(ctx), func(ctx context.Context) error {
+		line, _, err := s.Subscriptions.Lines.Get(ctx, b.Line)
+		if err != nil {
+			return err
+		}
+		began := line.Product(b.Product) != nil
+		if n := len(line.Plans); b.Product == "" {
+			began = n > 0 && line.Plans[n-1].Offering == b.Offering
+		}
+		if !began {
+			return nil
+		}
 		if err := s.Balances.Reverse(ctx, b.Line, b.Cause, because); err != nil {
 			return err
 		}
-		_, err := s.Subscriptions.Lines.Change(ctx, b.Line, func(v *subscription.Line) error {
+		return s.change(ctx, b.Line, func(ctx context.Context, l *life) error {
+			l.changed = true
 			if b.Product != "" {
-				v.Drop(b.Product)
-			} else if n := len(v.Plans); n > 0 && v.Plans[n-1].Offering == b.Offering {
-				v.LeavePlan()
+				l.line.Drop(b.Product)
+				return nil
 			}
-			return nil
+			l.line.LeavePlan()
+			return l.restore(ctx, b.Cause, because)
 		})
-		return err
 	})
 }
 
+// restore opens again what a change of plan forfeited under a cause and has not ended since.
+func (l *life) restore(ctx context.Context, of, because balance.Cause) error {
+	all, err := l.s.Balances.Statements(ctx, l.id, 0)
+	if err != nil {
+		return err
+	}
+	for _, st := range all {
+		b := st.Bucket
+		if b.Status != balance.Expired || !ofPlan(b) || b.OpenedBy == of.ID || b.Ended(l.now) || len(st.Entries) == 0 {
+			continue
+		}
+		last := st.Entries[0]
+		if last.Cause.Kind != of.Kind || last.Cause.ID != of.ID || last.Amount >= 0 {
+			continue
+		}
+		g := balance.Grant{
+			Name: b.Name, UsageType: b.UsageType, Unit: b.Unit, Amount: -last.Amount, From: balance.Lapsed,
+			Offering: id.ID(b.Offering.ID), OfferingName: b.Offering.Name, Group: b.IsShared,
+			Zones: b.Zones, Roaming: b.Roaming, Priority: b.Priority, Rollover: b.Rollover,
+		}
+		if b.ValidFor != nil {
+			g.Start, g.End = b.ValidFor.Start, b.ValidFor.End
+		}
+		if _, err := l.w.Open(g, saying(of, "%s", because.Text)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // End stops an add-on (or, with an empty product, the plan): nothing is renewed any more, what is left of its
-// allowances is forfeited. Nothing is paid back.
-func (s *Service) End(_ context.Context, _, _ id.ID, _ balance.Cause) error {
-	return fault.Internalf(nil, "not there yet")
+// allowances is forfeited. Nothing is paid back. What has ended stays as it is.
+func (s *Service) End(ctx context.Context, line, product id.ID, c balance.Cause) error {
+	return s.change(ctx, line, func(_ context.Context, l *life) error {
+		if product == "" {
+			l.changed = l.line.Renewal != nil
+			l.line.Renewal = nil
+			return l.forfeit(saying(c, "Forfeited: the plan ended"), ofPlan)
+		}
+		h := l.line.Product(product)
+		if h == nil {
+			return fault.NotFoundf("the subscription does not hold %s", product)
+		}
+		if h.Ended() {
+			return nil
+		}
+		return l.endAddOn(h, saying(c, "Forfeited: %s ended", h.Name), l.now)
+	})
 }
 
-// ChangePlan ends the present plan and begins another in its place: the old plan's allowances are forfeited, the new
-// one's first period is charged and begins now, add-ons stay. Undo of the same Start restores the old plan.
-func (s *Service) ChangePlan(_ context.Context, _ Start) error {
-	return fault.Internalf(nil, "not there yet")
+// Close ends all that a line has, plan, add-ons and money: what a line that is disconnected leaves behind is
+// forfeited. Doing it twice changes nothing.
+func (s *Service) Close(ctx context.Context, line id.ID, c balance.Cause) error {
+	return s.change(ctx, line, func(_ context.Context, l *life) error {
+		return l.close(saying(c, "Forfeited: the subscription ended"), l.now)
+	})
 }
-
-// Jobs are the handlers of this package's jobs, by kind.
-func (s *Service) Jobs() map[string]job.Handler { return map[string]job.Handler{} }

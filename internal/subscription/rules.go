@@ -52,13 +52,48 @@ func (v *Line) follow(prev *Line, now time.Time) error {
 	if v.State == prev.State {
 		return nil
 	}
+	v.since(prev, now)
 	if v.State == Active && v.StartDate == nil {
-		v.StartDate = &now
+		v.StartDate = v.StateSince
 	}
 	if v.State.Ended() && v.TerminationDate == nil {
-		v.TerminationDate = &now
+		v.TerminationDate = v.StateSince
 	}
 	return v.guard(v.State)
+}
+
+// since keeps with a new state when and why it was entered, where who brought the line there did not say; see Enter.
+func (v *Line) since(prev *Line, now time.Time) {
+	if !v.entered {
+		v.StateSince = &now
+		if v.StateReason == prev.StateReason {
+			v.StateReason = ""
+		}
+	}
+	if !prev.State.Renews() && v.State.Renews() {
+		v.restart(*v.StateSince)
+	}
+}
+
+// restart has what fell due while the line could not be renewed be due at once, its periods counted from then.
+func (v *Line) restart(at time.Time) {
+	again := func(r *Renewal) *Renewal {
+		if r == nil || r.Next.After(at) {
+			return r
+		}
+		return &Renewal{Anchor: at, Next: at}
+	}
+	v.Renewal = again(v.Renewal)
+	for n := range v.Products {
+		v.Products[n].Renewal = again(v.Products[n].Renewal)
+	}
+}
+
+// Enter brings the line to a state that it came to at a moment, and says why.
+func (v *Line) Enter(to State, reason string, at time.Time) {
+	if v.State != to {
+		v.State, v.StateReason, v.StateSince, v.entered = to, reason, &at, true
+	}
 }
 
 func (v Line) removable() error {

@@ -60,10 +60,12 @@ type Line struct {
 	// calendar month of the service provider's time zone; nil: nothing, and no bound.
 	CreditLimit       *money.Amount `json:"creditLimit,omitzero"`
 	MonthlySpendLimit *money.Amount `json:"monthlySpendLimit,omitzero"`
-	// Blocked says that its SIM was blocked by taking all products off; StateReason why it is in its state.
+	// StateReason says why it is in its state, where there is more to say: one of the Because constants, or free text.
 	StateReason string `json:"stateReason,omitzero"`
 	// StateSince is when it entered its state.
 	StateSince *time.Time `json:"stateSince,omitzero"`
+	// entered says that Enter has set the state with its reason and moment.
+	entered bool
 
 	OrderDate       *time.Time `json:"orderDate,omitzero"`
 	StartDate       *time.Time `json:"startDate,omitzero"`
@@ -106,7 +108,8 @@ type Renewal struct {
 	// Anchor is the moment of the first period's start; each next period begins as many periods later, in the
 	// service provider's time zone, on the month's last day where it has no such day.
 	Anchor time.Time `json:"anchor"`
-	// Count is how many periods were paid; Next when the next is due.
+	// Count is how many periods have begun since the anchor, Next when the next is due: the moment that many periods
+	// after it.
 	Count int       `json:"count"`
 	Next  time.Time `json:"next"`
 	// UnpaidSince is when the renewal that is due was first refused for want of money; nil: all is paid.
@@ -223,5 +226,29 @@ func (s *Service) Number(ctx context.Context, text string) (msisdn.Number, error
 
 // Move brings a line to a state. Being there already changes nothing.
 func (s *Service) Move(ctx context.Context, i id.ID, to State) (Line, error) {
-	return s.Lines.Change(ctx, i, func(v *Line) error { v.State = to; return nil })
+	return s.MoveFor(ctx, i, to, "")
+}
+
+// MoveFor is Move with the reason why.
+func (s *Service) MoveFor(ctx context.Context, i id.ID, to State, reason string) (v Line, err error) {
+	err = s.store.Write(ctx, func(ctx context.Context) error {
+		if v, _, err = s.Lines.Get(ctx, i); err != nil || v.State == to {
+			return err
+		}
+		v, err = s.Lines.Change(ctx, i, func(v *Line) error {
+			v.Enter(to, reason, s.store.Now(ctx))
+			return nil
+		})
+		return err
+	})
+	return v, err
+}
+
+// Wake makes a line active that is about to be used and was not yet, or not for long: one that is Available or
+// Dormant. Any other it leaves as it is.
+func (s *Service) Wake(ctx context.Context, i id.ID, v Line) (Line, error) {
+	if v.State != Available && v.State != Dormant {
+		return v, nil
+	}
+	return s.MoveFor(ctx, i, Active, BecauseUsed)
 }
