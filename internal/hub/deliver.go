@@ -79,7 +79,7 @@ func (s *Service) post(ctx context.Context, client *http.Client, hub id.ID, addr
 	if err != nil {
 		return job.Permanent{Err: err}
 	}
-	at := strconv.FormatInt(s.store.Now(ctx).Unix(), 10)
+	at := strconv.FormatInt(s.store.MachineNow().Unix(), 10)
 	r.Header.Set("Content-Type", "application/json;charset=utf-8")
 	r.Header.Set("User-Agent", "demarc")
 	r.Header.Set("webhook-id", message)

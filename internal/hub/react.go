@@ -39,7 +39,7 @@ type delivery struct {
 // react promises, in the transaction of the event, one delivery to each subscription that wants it.
 func (s *Service) react(ctx context.Context, e event.Event) error {
 	if e.Resource == Kind.Name {
-		s.known.forget(e.SPID, s.store.Now(ctx))
+		s.known.forget(e.SPID, s.store.MachineNow())
 		return nil
 	}
 	all, err := s.subscriptions(ctx, e.SPID)
@@ -99,7 +99,7 @@ func (s *Service) promise(ctx context.Context, to id.ID, e event.Event) error {
 		home = id.HomeOf(string(e.Subject))
 	}
 	_, err = s.store.Enqueue(ctx, home, job.Job{
-		Kind: JobKind, Key: string(to) + "/" + string(e.ID), Payload: payload, MaxAttempts: attempts,
+		Kind: JobKind, Key: string(to) + "/" + string(e.ID), Payload: payload, MaxAttempts: attempts, Aside: true,
 	})
 	return err
 }
@@ -125,7 +125,7 @@ func (s *Service) subscriptions(ctx context.Context, spid int) ([]subscription, 
 		}
 	}
 	if alone {
-		s.known.keep(spid, all, s.store.Now(ctx))
+		s.known.keep(spid, all, s.store.MachineNow())
 	}
 	return all, nil
 }

@@ -146,6 +146,9 @@ func (p *Service) create(ctx context.Context, i id.ID, v *ServiceProvider, _ tim
 	if holder != "" {
 		return fault.Conflictf(CodeExists, "service provider %d exists already", v.SPID).At("spid")
 	}
+	if err := p.store.BeginClock(ctx, v.Sandbox); err != nil {
+		return err
+	}
 	return p.store.Claim(ctx, claim, strconv.Itoa(v.SPID), i)
 }
 

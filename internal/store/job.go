@@ -28,8 +28,8 @@ actor_subject, actor_name, actor_client, request_id, created`
 
 	// A job is due at its run_at while ready, and at the end of its lease while running.
 	sqlEnqueue = `INSERT INTO job (home, spid, id, kind, job_key, payload, run_at, due, attempts, max_attempts, state, last_error,
-actor_subject, actor_name, actor_client, request_id, created)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 0, $8, 'ready', '', $9, $10, $11, $12, $13)
+actor_subject, actor_name, actor_client, request_id, created, clock)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, 'ready', '', $10, $11, $12, $13, $14, $15)
 ON CONFLICT (home, spid, kind, job_key) WHERE job_key <> '' AND state IN ('ready', 'running') DO NOTHING`
 	sqlKeyedJob = `SELECT id FROM job WHERE home = $1 AND spid = $2 AND kind = $3 AND job_key = $4
 AND job_key <> '' AND state IN ('ready', 'running')`
@@ -42,13 +42,14 @@ attempts = CASE WHEN state = 'running' AND attempts >= max_attempts THEN attempt
 WHERE home = $2 AND spid = $3 AND id = $4 AND state IN ('ready', 'running') AND due <= $5
 RETURNING ` + jobColumns
 	sqlFinishJob = `UPDATE job SET state = 'done', due = $1 WHERE home = $2 AND spid = $3 AND id = $4 AND state = 'running' AND attempts = $5`
-	sqlFailJob   = `UPDATE job SET state = $1, due = $2, run_at = $2, last_error = $3
+	// What a sandbox's clock has made due is tried again by the machine's; its run_at stays.
+	sqlFailJob = `UPDATE job SET state = $1, due = $2, run_at = CASE WHEN clock = 0 THEN $2 ELSE run_at END, last_error = $3
 WHERE home = $4 AND spid = $5 AND id = $6 AND state = 'running' AND attempts = $7`
-	sqlReleaseJob = `UPDATE job SET state = 'ready', due = run_at, attempts = attempts - 1
-WHERE home = $1 AND spid = $2 AND id = $3 AND state = 'running' AND attempts = $4`
+	sqlReleaseJob = `UPDATE job SET state = 'ready', due = CASE WHEN clock = 0 THEN run_at ELSE $1 END, attempts = attempts - 1
+WHERE home = $2 AND spid = $3 AND id = $4 AND state = 'running' AND attempts = $5`
 	sqlJob      = `SELECT ` + jobColumns + ` FROM job WHERE home = $1 AND spid = $2 AND id = $3`
 	sqlJobKey   = `SELECT kind, job_key FROM job WHERE home = $1 AND spid = $2 AND id = $3`
-	sqlRetryJob = `UPDATE job SET state = 'ready', due = $1, run_at = $1, attempts = 0
+	sqlRetryJob = `UPDATE job SET state = 'ready', due = $1, run_at = CASE WHEN clock = 0 THEN $1 ELSE run_at END, attempts = 0
 WHERE home = $2 AND spid = $3 AND id = $4 AND state IN ('dead', 'cancelled')`
 	sqlCancelJob = `UPDATE job SET state = 'cancelled', due = $1 WHERE home = $2 AND spid = $3 AND id = $4 AND state = 'ready'`
 )
@@ -76,18 +77,25 @@ func (s *Store) Enqueue(ctx context.Context, home id.Home, j job.Job) (id.ID, er
 	}
 	j = promised(j, t.now, sc, CallFrom(ctx))
 	i := id.New(job.KindID, home, t.now)
-	n, err := t.exec(ctx, sqlEnqueue, int64(home), int64(sc.SPID()), string(i), j.Kind, j.Key, asText(j.Payload), micros(j.RunAt),
-		int64(j.MaxAttempts), j.Actor.Subject, j.Actor.Name, j.Actor.Client, j.RequestID, micros(t.now))
+	due, clock := t.due(j)
+	n, err := t.enqueue(ctx, home, sc.SPID(), i, j, due, clock)
 	if err != nil {
-		return "", dbFault(err)
+		return "", err
 	}
 	if n == 0 {
 		var same string
 		_, err := row(ctx, t.c, sqlKeyedJob, []any{int64(home), int64(sc.SPID()), j.Kind, j.Key}, &same)
 		return id.ID(same), dbFault(err)
 	}
-	t.jobs = true
 	return i, nil
+}
+
+// enqueue stores a job that is due at a moment of the machine's clock; it is 0 when its key is taken.
+func (t *tx) enqueue(ctx context.Context, home id.Home, spid int, i id.ID, j job.Job, due, clock int64) (n int64, err error) {
+	n, err = t.exec(ctx, sqlEnqueue, int64(home), int64(spid), string(i), j.Kind, j.Key, asText(j.Payload), micros(j.RunAt), due,
+		int64(j.MaxAttempts), j.Actor.Subject, j.Actor.Name, j.Actor.Client, j.RequestID, micros(t.now), clock)
+	t.jobs = t.jobs || n > 0
+	return n, dbFault(err)
 }
 
 // promised fills in what a new job leaves out.
@@ -142,7 +150,7 @@ func (s *Store) ClaimJobs(ctx context.Context, n int, lease time.Duration) ([]jo
 // time. The worker alone calls it. Fewer than n means that no more are due, save those that other workers
 // are just taking.
 func (s *Store) ClaimJobsOf(ctx context.Context, k Kinds, n int, lease time.Duration) ([]job.Job, error) {
-	now := s.Now(ctx)
+	now := s.clock.Now()
 	var claimed []job.Job
 	for len(claimed) < n {
 		// More than are wanted, so that workers that read at the same time find different ones.
@@ -257,17 +265,20 @@ func (s *Store) onJob(ctx context.Context, j job.Job, sql string, args ...any) e
 			return err
 		}
 		n, err := t.exec(ctx, sql, args...)
-		if err == nil && n == 0 {
+		if err != nil {
+			return dbFault(err)
+		}
+		if n == 0 {
 			return fault.Conflictf(CodeLeaseLost, "the job %s is no longer leased to this worker", j.ID)
 		}
-		return dbFault(err)
+		return s.hastenClock(ctx, t, j.SPID)
 	})
 }
 
 // FinishJob marks a leased job done; in an open Write it commits with it. When the lease ran out and
 // another worker has the job it is a Conflict fault (CodeLeaseLost), so the Write is undone.
 func (s *Store) FinishJob(ctx context.Context, j job.Job) error {
-	return s.onJob(ctx, j, sqlFinishJob, micros(s.Now(ctx)))
+	return s.onJob(ctx, j, sqlFinishJob, micros(s.clock.Now()))
 }
 
 // FailJob hands a leased job back to run at the given time, or makes it dead when at is zero. A lost lease
@@ -275,7 +286,7 @@ func (s *Store) FinishJob(ctx context.Context, j job.Job) error {
 func (s *Store) FailJob(ctx context.Context, j job.Job, at time.Time, why string) error {
 	state := job.Ready
 	if at.IsZero() {
-		state, at = job.Dead, s.Now(ctx)
+		state, at = job.Dead, s.clock.Now()
 	}
 	why = strings.ToValidUTF8(strings.ReplaceAll(why, "\x00", " "), "�")
 	if len(why) > maxJobError {
@@ -289,7 +300,7 @@ func (s *Store) FailJob(ctx context.Context, j job.Job, at time.Time, why string
 func (s *Store) ReleaseJobs(ctx context.Context, jobs []job.Job) error {
 	return s.Write(ctx, func(ctx context.Context) error {
 		for _, j := range jobs {
-			if err := s.onJob(ctx, j, sqlReleaseJob); err != nil && fault.From(err).Code != CodeLeaseLost {
+			if err := s.onJob(ctx, j, sqlReleaseJob, micros(s.clock.Now())); err != nil && fault.From(err).Code != CodeLeaseLost {
 				return err
 			}
 		}
@@ -372,14 +383,14 @@ func (s *Store) RetryJob(ctx context.Context, i id.ID) error {
 			return 0, err
 		}
 		t.jobs = true
-		return t.exec(ctx, sqlRetryJob, micros(t.now), r.home, r.spid, r.id)
+		return t.exec(ctx, sqlRetryJob, micros(t.machine), r.home, r.spid, r.id)
 	})
 }
 
 // CancelJob takes back a ready job. Any other state is a Conflict fault (CodeJobState).
 func (s *Store) CancelJob(ctx context.Context, i id.ID) error {
 	return s.byHand(ctx, i, "cancelled", func(ctx context.Context, t *tx, r jobRow) (int64, error) {
-		return t.exec(ctx, sqlCancelJob, micros(t.now), r.home, r.spid, r.id)
+		return t.exec(ctx, sqlCancelJob, micros(t.machine), r.home, r.spid, r.id)
 	})
 }
 
@@ -406,6 +417,9 @@ func (s *Store) byHand(ctx context.Context, i id.ID, what string, change func(co
 		}
 		after, err := s.Job(ctx, i)
 		if err != nil {
+			return err
+		}
+		if err := s.hastenClock(ctx, t, int(key.spid)); err != nil {
 			return err
 		}
 		return s.auditJob(ctx, key, before, after)

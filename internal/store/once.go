@@ -52,7 +52,7 @@ func (s *Store) once(ctx context.Context, key []any, digest []byte, fn func(ctx 
 	if err != nil {
 		return a, false, err
 	}
-	args := append(append([]any{}, key...), digest, micros(t.now.Add(KeepAnswers)), micros(t.now))
+	args := append(append([]any{}, key...), digest, micros(t.machine.Add(KeepAnswers)), micros(t.machine))
 	n, err := t.exec(ctx, sqlOnce, args...)
 	if err != nil {
 		return a, false, dbFault(err)

@@ -30,6 +30,9 @@ type Store struct {
 	reactors []reactor
 	nudges   []func()
 
+	// sandboxes remembers which service providers have a clock of their own, and which have not.
+	sandboxes sync.Map
+
 	closing sync.Once
 	closed  error
 }

@@ -18,7 +18,7 @@ func (s *Store) AdoptJobs(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		_, err = t.exec(ctx, sqlOrphans, micros(t.now))
+		_, err = t.exec(ctx, sqlOrphans, micros(t.machine))
 		return dbFault(err)
 	})
 }

@@ -16,9 +16,12 @@ import (
 
 // tx is an open transaction. One goroutine uses it at a time.
 type tx struct {
-	s     *Store
-	c     conn
-	now   time.Time
+	s *Store
+	c conn
+	// now is the transaction's moment, machine that of the machine's clock; sandbox says that they differ.
+	now, machine time.Time
+	sandbox      bool
+
 	write bool
 	dry   bool
 	// level counts the open Writes that may fail on their own, marked those that a savepoint stands before. It
@@ -250,10 +253,17 @@ func (s *Store) Write(ctx context.Context, fn func(ctx context.Context) error) e
 	if err := ctx.Err(); err != nil {
 		return dbFault(err)
 	}
+	spid, sandbox, err := s.sandboxed(ctx)
+	if err != nil {
+		return dbFault(err)
+	}
 	dry := CallFrom(ctx).DryRun
 	var jobs bool
-	err := s.engine.write(ctx, func(t *tx) error {
-		t.s, t.write, t.dry, t.now = s, true, dry, s.clock.Now()
+	err = s.engine.write(ctx, func(t *tx) error {
+		t.s, t.write, t.dry = s, true, dry
+		if err := t.tell(ctx, spid, sandbox); err != nil {
+			return err
+		}
 		if err := t.run(context.WithValue(ctx, txKey{}, t), fn); err != nil {
 			return err
 		}
@@ -294,17 +304,17 @@ func (s *Store) Snapshot(ctx context.Context, fn func(ctx context.Context) error
 	if s.txFrom(ctx) != nil {
 		return fn(ctx)
 	}
-	return dbFault(s.engine.snapshot(ctx, func(c conn) error {
-		return fn(context.WithValue(ctx, txKey{}, &tx{s: s, c: c, now: s.clock.Now()}))
-	}))
-}
-
-// Now is the moment of the transaction in ctx, the same for everything in it; outside one, the clock's.
-func (s *Store) Now(ctx context.Context) time.Time {
-	if t := s.txFrom(ctx); t != nil {
-		return t.now
+	spid, sandbox, err := s.sandboxed(ctx)
+	if err != nil {
+		return dbFault(err)
 	}
-	return s.clock.Now()
+	return dbFault(s.engine.snapshot(ctx, func(c conn) error {
+		t := &tx{s: s, c: c}
+		if err := t.tell(ctx, spid, sandbox); err != nil {
+			return err
+		}
+		return fn(context.WithValue(ctx, txKey{}, t))
+	}))
 }
 
 // reading lends the transaction in ctx, or a connection for reading.

@@ -20,7 +20,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/store"
 )
 
-// Store is what a worker needs of the store; *store.Store is one.
+// Store is what a worker needs of the store; *store.Store is one, and has the handlers of its own jobs beside.
 type Store interface {
 	Write(ctx context.Context, fn func(ctx context.Context) error) error
 	ClaimJobsOf(ctx context.Context, k store.Kinds, n int, lease time.Duration) ([]job.Job, error)
@@ -115,6 +115,11 @@ func New(s Store, o Options) *Worker {
 		own: newLane(o.Runners), others: newLane(o.Runners), stop: make(chan struct{}),
 	}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
+	if own, ok := s.(interface{ Handlers() map[string]job.Handler }); ok {
+		for kind, h := range own.Handlers() {
+			w.HandleInTx(kind, h)
+		}
+	}
 	return w
 }
 

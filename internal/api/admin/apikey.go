@@ -95,7 +95,7 @@ func (a *api) show(ctx context.Context, r *op.Request, k auth.APIKey) keyView {
 	switch {
 	case !k.Revoked.IsZero():
 		v.State = revoked
-	case !k.Active(a.Store.Now(ctx)):
+	case !k.Active(a.Store.MachineNow()):
 		v.State = ended
 	}
 	return v

@@ -40,13 +40,16 @@ type Job struct {
 	Key string
 	// Payload is the handler's input, JSON.
 	Payload jsontext.Value
-	// RunAt is the earliest moment to run it; zero means at once.
+	// RunAt is the earliest moment to run it, by the clock of its service provider; zero means at once.
 	RunAt time.Time
 	// Attempts counts the runs begun so far, this one included while it runs.
 	Attempts int
 	// MaxAttempts is after how many failed runs the job is dead; 0 means the default of 12.
 	MaxAttempts int
-	State       State
+	// Aside says of a new job that the clock of a sandbox, when it is moved, does not wait for it: others are
+	// only told what happened.
+	Aside bool
+	State State
 	// LastError is what the last failed run said; for people, never for clients.
 	LastError string
 	// Actor is who caused the work; the handler runs in its name.

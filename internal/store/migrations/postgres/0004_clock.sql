@@ -23,3 +23,21 @@ WHERE ledger_balance.home = booked.home AND ledger_balance.spid = booked.spid
 
 DROP INDEX ledger_entry_account;
 CREATE INDEX ledger_entry_account ON ledger_entry (home, spid, account, unit, at, n);
+
+-- How time goes at each service provider: by the machine's clock, or, for a sandbox, by one of its own that stands
+-- at "at" until it is moved to "target" (0: it stands); "origin" and "began" are where it set out and when by the
+-- machine's clock, "stops" at how many moments it stopped on the way, "job" which job moves it.
+CREATE TABLE clock (
+	home INTEGER NOT NULL, spid INTEGER NOT NULL, sandbox INTEGER NOT NULL, at BIGINT NOT NULL,
+	target BIGINT NOT NULL, origin BIGINT NOT NULL, began BIGINT NOT NULL, stops BIGINT NOT NULL, job TEXT COLLATE "C" NOT NULL,
+	PRIMARY KEY (home, spid)
+);
+
+INSERT INTO clock (home, spid, sandbox, at, target, origin, began, stops, job)
+	SELECT DISTINCT 0, spid, 0, 0, 0, 0, 0, 0, '' FROM service_provider;
+
+-- A job of a sandbox waits for the sandbox's clock: until its run_at comes, it is due at the end of time. By "clock",
+-- 0 is the machine's, 1 the sandbox's, 2 the sandbox's too but for work that the clock does not wait for.
+ALTER TABLE job ADD COLUMN clock INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX job_parked ON job (spid, run_at) WHERE clock > 0 AND state = 'ready' AND due = 9223372036854775807;
+CREATE INDEX job_open ON job (spid) WHERE clock = 1 AND state IN ('ready', 'running') AND due < 9223372036854775807;
