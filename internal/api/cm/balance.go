@@ -183,7 +183,7 @@ type topupView struct {
 	Amount         sid.Quantity `json:"amount"`
 	Reference      string       `json:"reference"`
 	Reason         string       `json:"reason,omitzero"`
-	Date           time.Time    `json:"confirmationDate"`
+	Date           *time.Time   `json:"confirmationDate,omitzero"`
 	Balance        sid.Quantity `json:"balance" doc:"Money left now."`
 	Type           string       `json:"@type"`
 }
