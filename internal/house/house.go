@@ -71,6 +71,7 @@ func New(s *store.Store, o Outside) *House {
 	})
 	h.Renewals = renewal.New(s, renewal.Parts{
 		Providers: h.Providers, Accounts: h.Accounts, Catalog: h.Catalog, Subscriptions: h.Subscriptions, Balances: h.Balances,
+		Inventory: h.Inventory,
 	})
 	h.Usage = usage.New(s, usage.Parts{Providers: h.Providers, Catalog: h.Catalog, Subscriptions: h.Subscriptions, Balances: h.Balances})
 	h.Carts = cart.New(s, cart.Parts{Providers: h.Providers, Catalog: h.Catalog, Subscriptions: h.Subscriptions})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/demarc-bss/demarc/internal/balance"
+	"github.com/demarc-bss/demarc/internal/inventory"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/provider"
 	"github.com/demarc-bss/demarc/internal/subscription"
@@ -421,6 +422,9 @@ func (l *life) close(c balance.Cause, at time.Time) error {
 func (l *life) disconnect(ctx context.Context, at time.Time) error {
 	c := balance.Cause{Kind: CauseKind, ID: causeID(l.id, at), Text: "Forfeited: the subscription ended unused", At: at}
 	if err := l.close(c, at); err != nil {
+		return err
+	}
+	if err := l.s.Inventory.Retire(ctx, l.line.Resource(inventory.NumberKind), l.line.Resource(inventory.SIMKind), l.id); err != nil {
 		return err
 	}
 	if err := l.enter(ctx, subscription.Disconnecting, subscription.BecauseLapsed, at); err != nil {

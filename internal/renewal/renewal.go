@@ -11,6 +11,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/account"
 	"github.com/demarc-bss/demarc/internal/balance"
 	"github.com/demarc-bss/demarc/internal/catalog"
+	"github.com/demarc-bss/demarc/internal/inventory"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/kernel/sid"
@@ -26,6 +27,7 @@ type Parts struct {
 	Catalog       *catalog.Service
 	Subscriptions *subscription.Service
 	Balances      *balance.Service
+	Inventory     *inventory.Service
 }
 
 // Service is the recurring life of all lines.

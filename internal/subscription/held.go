@@ -115,3 +115,14 @@ func (v Line) PlanAt(t time.Time) id.ID {
 	}
 	return ""
 }
+
+// Resource is the id of the first resource of a kind that realizes the line: its number, its SIM; empty when there is
+// none.
+func (v Line) Resource(k id.Kind) id.ID {
+	for _, r := range v.Resources {
+		if id.ID(r.ID).Is(k) {
+			return id.ID(r.ID)
+		}
+	}
+	return ""
+}
