@@ -10,6 +10,7 @@ import (
 
 	"github.com/demarc-bss/demarc/internal/auth"
 	"github.com/demarc-bss/demarc/internal/config"
+	connect "github.com/demarc-bss/demarc/internal/connect/network"
 	"github.com/demarc-bss/demarc/internal/house"
 	"github.com/demarc-bss/demarc/internal/kernel/clock"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
@@ -60,7 +61,11 @@ func open(ctx context.Context, s *config.Settings, base string, log *slog.Logger
 	if err != nil {
 		return nil, databaseAdvice(at, fmt.Errorf("the database cannot be opened: %w", err))
 	}
-	return build(db, s, voucherSecret(s)), nil
+	h, err := build(db, s, base, c, voucherSecret(s))
+	if err != nil {
+		_ = db.Close()
+	}
+	return h, err
 }
 
 // voucherSecret is what PINs of vouchers are kept by; nil where the server's secret cannot be had, which the server
@@ -94,10 +99,17 @@ func hosts(base string) []string {
 }
 
 // build puts the domains on a store.
-func build(db *store.Store, s *config.Settings, secret []byte) *House {
-	h := &House{House: house.New(db, house.Outside{Secret: secret}), settings: s}
+func build(db *store.Store, s *config.Settings, base string, c clock.Clock, secret []byte) (*House, error) {
+	way, err := connector(s, base, c)
+	if err != nil {
+		return nil, err
+	}
+	h := &House{House: house.New(db, house.Outside{Network: way, NetworkPatience: s.NetworkPatience, Secret: secret}), settings: s}
+	if sim, ok := way.(*connect.Simulator); ok {
+		sim.OnCallback(h.Network.Tell)
+	}
 	h.keyring = newKeyring(db)
-	return h
+	return h, nil
 }
 
 // Close lets go of the database.

@@ -105,7 +105,7 @@ func TestForeignPackagesStayWhereTheyBelong(t *testing.T) {
 		"github.com/jackc/pgx":               {"store"},
 		"modernc.org/sqlite":                 {"store"},
 		"github.com/pressly/goose":           {"store"},
-		"net/http":                           {"api", "auth", "hub", "app", "cmd/demarc"},
+		"net/http":                           {"api", "auth", "hub", "connect", "app", "cmd/demarc"},
 		"github.com/danielgtaylor/huma":      {"api"},
 		"github.com/golang-jwt/jwt":          {"auth"},
 		"github.com/luikyv/go-oidc":          {"auth"},

@@ -12,7 +12,7 @@ import (
 
 // Check says what is wrong with the settings taken together, and what would be right.
 func (s *Settings) Check() error {
-	for _, check := range []func() error{s.checkListen, s.checkDB, s.checkIdentity, s.checkRanges} {
+	for _, check := range []func() error{s.checkListen, s.checkDB, s.checkIdentity, s.checkNetwork, s.checkRanges} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -65,6 +65,22 @@ func (s *Settings) checkDB() error {
 		return nil
 	}
 	return fmt.Errorf("setting db: a URL begins with sqlite: or postgres://, as in sqlite:/var/lib/demarc/demarc.db or postgres://demarc@127.0.0.1/demarc")
+}
+
+func (s *Settings) checkNetwork() error {
+	if s.NetworkTimeout <= 0 || s.NetworkPatience <= 0 {
+		return fmt.Errorf("setting network-timeout, network-patience: they are longer than nothing, as in 10s and 24h")
+	}
+	if s.NetworkURL == "" || strings.HasPrefix(s.NetworkURL, "simulator:") {
+		return nil
+	}
+	if u, err := url.Parse(s.NetworkURL); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("setting network-url: %q is not a URL such as https://provisioning.example.com/v1, nor simulator:", s.NetworkURL)
+	}
+	if len(s.NetworkKey) < 32 {
+		return fmt.Errorf("setting network-key: at least 32 bytes are needed, as `openssl rand -hex 32` gives")
+	}
+	return nil
 }
 
 func (s *Settings) checkIdentity() error {

@@ -44,6 +44,11 @@ type Settings struct {
 	JobPoll      time.Duration `name:"job-poll" env:"DEMARC_JOB_POLL" default:"1s" group:"Jobs" help:"How long a node waits before it looks for due jobs of other nodes."`
 	WebhookAllow []string      `name:"webhook-allow" env:"DEMARC_WEBHOOK_ALLOW" placeholder:"CIDR" group:"Jobs" help:"Blocks of addresses that event subscriptions may call back to beside the public internet, as 10.1.0.0/16. Development adds the loopback."`
 
+	NetworkURL      string        `name:"network-url" env:"DEMARC_NETWORK_URL" placeholder:"URL" group:"Network" help:"Base URL of the network that lines are provisioned in (docs/network.md), or simulator: for one that only plays it, as in simulator:?later=0.2&delay=2s&fail=0.1&seed=1. Empty is the simulator with dev or demo on, and otherwise no network: orders wait for one."`
+	NetworkKey      string        `name:"network-key" env:"DEMARC_NETWORK_KEY" secret:"all" group:"Network" help:"Key of at least 32 bytes that requests to the network and its callbacks are signed with."`
+	NetworkTimeout  time.Duration `name:"network-timeout" env:"DEMARC_NETWORK_TIMEOUT" default:"10s" group:"Network" help:"How long one call to the network may take."`
+	NetworkPatience time.Duration `name:"network-patience" env:"DEMARC_NETWORK_PATIENCE" default:"24h" group:"Network" help:"How long a request is sent again and asked about before it counts as refused."`
+
 	LogLevel     string  `name:"log-level" env:"DEMARC_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" group:"Telemetry" help:"Least severe thing that is logged: debug, info, warn or error."`
 	LogFormat    string  `name:"log-format" env:"DEMARC_LOG_FORMAT" default:"auto" enum:"auto,text,json" group:"Telemetry" help:"text for people, json for machines; auto is text on a terminal."`
 	OTLPEndpoint string  `name:"otlp-endpoint" env:"DEMARC_OTLP_ENDPOINT" placeholder:"URL" group:"Telemetry" help:"OpenTelemetry collector (OTLP over HTTP) that traces are sent to; empty sends none."`

@@ -5,6 +5,7 @@ package house
 import (
 	"context"
 	"maps"
+	"time"
 
 	"github.com/demarc-bss/demarc/internal/account"
 	"github.com/demarc-bss/demarc/internal/balance"
@@ -47,8 +48,9 @@ type House struct {
 
 // Outside is the other systems that a house works with.
 type Outside struct {
-	// Network does what lines need of the network.
-	Network network.Connector
+	// Network does what lines need of the network, and NetworkPatience is for how long it is asked (default 24 h).
+	Network         network.Connector
+	NetworkPatience time.Duration
 	// Secret is the installation's: what the PINs of vouchers are found by is keyed with it. Without one there are no
 	// vouchers.
 	Secret []byte
@@ -63,7 +65,7 @@ func New(s *store.Store, o Outside) *House {
 	h.Accounts = account.New(s, h.Customers, h.Parties, h.Providers)
 	h.Catalog = catalog.New(s)
 	h.Inventory = inventory.New(s, h.Providers)
-	h.Network = network.New(s, network.Options{Connector: o.Network})
+	h.Network = network.New(s, network.Options{Connector: o.Network, Patience: o.NetworkPatience})
 	h.Subscriptions = subscription.New(s, h.Accounts, h.Providers)
 	h.Balances = balance.New(s, balance.Parts{Providers: h.Providers, Line: h.holder})
 	h.Vouchers = voucher.New(s, voucher.Parts{

@@ -3,9 +3,6 @@ package hub
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +10,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -25,6 +21,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/kernel/job"
+	"github.com/demarc-bss/demarc/internal/kernel/webhook"
 )
 
 // mostAnswer is how much of a listener's answer is read before the connection is given up.
@@ -79,12 +76,9 @@ func (s *Service) post(ctx context.Context, client *http.Client, hub id.ID, addr
 	if err != nil {
 		return job.Permanent{Err: err}
 	}
-	at := strconv.FormatInt(s.store.MachineNow().Unix(), 10)
 	r.Header.Set("Content-Type", "application/json;charset=utf-8")
 	r.Header.Set("User-Agent", "demarc")
-	r.Header.Set("webhook-id", message)
-	r.Header.Set("webhook-timestamp", at)
-	r.Header.Set("webhook-signature", sign(s.secret(hub), message, at, body))
+	webhook.Sign(r.Header, s.secret(hub), message, s.store.MachineNow(), body)
 	answer, err := client.Do(r)
 	if err != nil {
 		// A callback's query may hold a secret of the listener's: the address stays out of logs and jobs.
@@ -104,14 +98,6 @@ func (s *Service) post(ctx context.Context, client *http.Client, hub id.ID, addr
 		return fmt.Errorf("the listener answered %s, and redirects are not followed", answer.Status)
 	}
 	return fmt.Errorf("the listener answered %s", answer.Status)
-}
-
-// sign is the signature of Standard Webhooks: HMAC-SHA256 over id, time and body.
-func sign(secret []byte, message, at string, body []byte) string {
-	m := hmac.New(sha256.New, secret)
-	m.Write([]byte(message + "." + at + "."))
-	m.Write(body)
-	return "v1," + base64.StdEncoding.EncodeToString(m.Sum(nil))
 }
 
 // client calls listeners: never through a proxy of the environment, never along a redirect, and only at

@@ -283,11 +283,11 @@ func TestNoAnswerUntilTheDeadlineIsARefusal(t *testing.T) {
 				d.answers[Activate], d.status = []any{c.submit}, []any{c.status}
 				i := d.ask("k", Activate)
 				d.work()
-				d.pass(24*time.Hour-10*time.Minute, 10*time.Minute)
+				d.pass(23*time.Hour, time.Hour)
 				if len(d.ended) > 0 {
 					t.Fatal("given up too early")
 				}
-				d.pass(11*time.Minute, time.Minute)
+				d.pass(61*time.Minute, 5*time.Minute)
 				if v := d.stands(i, StateRefused); !v.Silent || v.Reason == "" {
 					t.Errorf("%+v", v)
 				}
@@ -301,7 +301,7 @@ func TestNoAnswerUntilTheDeadlineIsARefusal(t *testing.T) {
 				if err := d.Tell(d.ctx, i, Answer{Result: Done}); err != nil {
 					t.Fatal(err)
 				}
-				d.pass(48*time.Hour, time.Hour)
+				d.pass(48*time.Hour, 12*time.Hour)
 				if d.stands(i, StateRefused); len(d.ended) != 1 || len(d.submits)+d.asked != calls {
 					t.Error("it goes on after it was given up")
 				}
@@ -319,7 +319,7 @@ func TestRequestsForALineDoNotOvertakeEachOther(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.pass(time.Minute, time.Second)
+		d.pass(20*time.Second, time.Second)
 		d.stands(first, StateAccepted)
 		d.stands(second, StateRequested)
 		d.stands(third, StateRequested)
@@ -327,7 +327,7 @@ func TestRequestsForALineDoNotOvertakeEachOther(t *testing.T) {
 		if at, err := d.Standing(d.ctx, d.line); at != Absent || err != nil {
 			t.Errorf("once all is done the line is %s, %v", at, err)
 		}
-		d.pass(25*time.Hour, time.Hour)
+		d.pass(25*time.Hour, 5*time.Hour)
 		if v := d.stands(first, StateRefused); !v.Silent {
 			t.Errorf("%+v", v)
 		}

@@ -41,6 +41,9 @@ const (
 // Faults are all of them, None left out, in the order in which chances are drawn.
 var Faults = []Fault{Slow, Fail, Lose, Refuse, Later, Twice, Mute}
 
+// Known reports whether there is such a fault.
+func (f Fault) Known() bool { return slices.Contains(Faults, f) }
+
 // errLost is all that a caller learns of a call that failed: whether it arrived, it does not.
 var errLost = errors.New("the network does not answer")
 

@@ -6,7 +6,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -24,8 +23,14 @@ const (
 // Window is how far the time of a signed message may lie from the present, either way.
 const Window = 5 * time.Minute
 
+// Header is the headers of a message; http.Header is one.
+type Header interface {
+	Get(name string) string
+	Set(name, value string)
+}
+
 // Sign puts the id, time and signature of a message on its headers.
-func Sign(h http.Header, key []byte, id string, now time.Time, body []byte) {
+func Sign(h Header, key []byte, id string, now time.Time, body []byte) {
 	at := strconv.FormatInt(now.Unix(), 10)
 	h.Set(HeaderID, id)
 	h.Set(HeaderTimestamp, at)
@@ -41,7 +46,7 @@ func mac(key []byte, id, at string, body []byte) []byte {
 
 // Verify refuses, with an Unauthenticated fault, a message that is not signed with the key, or whose time lies
 // outside the Window. The header may hold several signatures with spaces between, as while a key is replaced.
-func Verify(h http.Header, key []byte, now time.Time, body []byte) error {
+func Verify(h Header, key []byte, now time.Time, body []byte) error {
 	id, at := h.Get(HeaderID), h.Get(HeaderTimestamp)
 	seconds, err := strconv.ParseInt(at, 10, 64)
 	if err != nil || id == "" {
