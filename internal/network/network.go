@@ -209,8 +209,8 @@ func (r Result) told() bool { return r == Done || r == Refused || r == Accepted 
 // Standing is what the network was last asked to make of a line, as far as it did not refuse it.
 type Standing string
 
-// A line is absent before it is activated and after it is deactivated; it is unclear when the network never
-// answered.
+// A line is absent when its activation was refused, and after it is deactivated; it is unclear when the network was
+// never asked, or never answered.
 const (
 	Absent    Standing = "absent"
 	Connected Standing = "connected"
@@ -223,6 +223,7 @@ var leads = map[Action]Standing{Activate: Connected, Resume: Connected, Suspend:
 // Standing says what the network makes of a line once all requests for it are carried out.
 func (s *Service) Standing(ctx context.Context, line id.ID) (Standing, error) {
 	i, err := s.store.Claimant(ctx, lineClaim, string(line))
+	at := Unclear
 	for err == nil && i != "" {
 		var v ProvisioningRequest
 		if v, _, err = s.Requests.Get(ctx, i); err != nil {
@@ -232,8 +233,10 @@ func (s *Service) Standing(ctx context.Context, line id.ID) (Standing, error) {
 			return Unclear, nil
 		} else if ok && v.State != StateRefused {
 			return to, nil
+		} else if ok {
+			at = Absent
 		}
 		i = v.Follows
 	}
-	return Absent, err
+	return at, err
 }

@@ -390,7 +390,7 @@ func TestWhatTheNetworkMakesOfALine(t *testing.T) {
 		for n, c := range []struct {
 			ask  Action
 			want Standing
-		}{{Modify, Absent}, {Activate, Connected}, {Modify, Connected}, {Suspend, Barred}, {Modify, Barred}, {Resume, Barred}, {Deactivate, Absent}} {
+		}{{Modify, Unclear}, {Activate, Connected}, {Modify, Connected}, {Suspend, Barred}, {Modify, Barred}, {Resume, Barred}, {Deactivate, Absent}} {
 			d.ask(string(rune('a'+n)), c.ask)
 			d.work()
 			if at, err := d.Standing(d.ctx, d.line); at != c.want || err != nil {
