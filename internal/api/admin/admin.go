@@ -1,12 +1,13 @@
 // Package admin is the façade of admin tasks under /api/admin: API keys, jobs, the audit trail and events of a
 // service provider. The role `S:admin` opens it together with the OAuth scope obp-apigw:admin; no wildcard
-// does.
+// does. Beside it stands the clock of a sandbox, for those who may change the service provider.
 package admin
 
 import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/api/tmf630"
@@ -25,6 +26,8 @@ type Deps struct {
 	// Authenticate finds out who sends a request from its headers: nobody issues a key that can do more than
 	// himself.
 	Authenticate func(ctx context.Context, h http.Header) (*auth.Principal, error)
+	// Location is the time zone of the scope's service provider, UTC when it is nil.
+	Location func(ctx context.Context) (*time.Location, error)
 }
 
 const (
@@ -54,7 +57,7 @@ func Operations(d Deps) []op.Operation {
 		verb, _ := auth.VerbOf(o.Method)
 		o.Permission = []auth.Permission{{Entity: auth.AdminEntity, Verb: verb}}
 	}
-	return ops
+	return append(ops, a.clocks(facade)...)
 }
 
 type principalKey struct{}

@@ -33,8 +33,8 @@ type server struct {
 	table   *op.Table
 	handler http.Handler
 	// boss may do everything at service provider 1, both at 1 and 2, other at 2; warden has admin tasks alone,
-	// viewer everything but admin tasks, nobody nothing.
-	boss, both, other, warden, viewer, nobody string
+	// viewer everything but admin tasks, clerk customers alone, nobody nothing.
+	boss, both, other, warden, viewer, clerk, nobody string
 }
 
 type party struct {
@@ -79,6 +79,7 @@ func serve(t *testing.T, engine string) *server {
 	s.other = s.issue([]int{2}, all, "2:*:*", "2:admin")
 	s.warden = s.issue([]int{1}, all, "1:admin")
 	s.viewer = s.issue([]int{1}, all, "1:*:*")
+	s.clerk = s.issue([]int{1}, all, "1:customer:*")
 	s.nobody = s.issue([]int{1}, nil)
 	s.table, err = op.NewTable(admin.Operations(admin.Deps{
 		Store: s.store, Keys: s.keys,
