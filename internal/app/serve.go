@@ -13,6 +13,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/api/tmf"
 	"github.com/demarc-bss/demarc/internal/api/tmf630"
+	"github.com/demarc-bss/demarc/internal/connect/files"
 	"github.com/demarc-bss/demarc/internal/hub"
 )
 
@@ -26,19 +27,26 @@ func (a *App) tmfDeps() tmf.Deps {
 		PartyRoles: a.Parties.Roles, BillingAccounts: a.Accounts.Billing, PartyAccounts: a.Accounts.Party,
 		FinancialAccounts: a.Accounts.Financial, SettlementAccounts: a.Accounts.Settlement,
 		BillFormats: a.Accounts.BillFormats, BillingCycles: a.Accounts.BillingCycles,
-		PresentationMedia: a.Accounts.PresentationMedia, Hubs: a.hub.Hubs, Secret: a.hub.Secret,
+		PresentationMedia: a.Accounts.PresentationMedia,
+		Catalogs:          a.Catalog.Catalogs, Categories: a.Catalog.Categories, Offerings: a.Catalog.Offerings,
+		OfferingPrices: a.Catalog.Prices, ProductSpecifications: a.Catalog.Specifications,
+		ImportJobs: a.Catalog.ImportJobs, ExportJobs: a.Catalog.ExportJobs,
+		Hubs: a.hub.Hubs, Secret: a.hub.Secret,
 	}
 }
 
-// newHub makes the event subscriptions: what happens in the house is told to those who subscribed.
+// newHub makes the event subscriptions: what happens in the house is told to those who subscribed. The jobs of the
+// catalogue may call what subscriptions may.
 func (a *App) newHub(secret []byte) error {
 	blocks, err := a.settings.CallbackBlocks()
 	if err != nil {
 		return err
 	}
+	guard := hub.PublicOnly{Except: blocks}
 	a.hub = hub.New(a.Store, hub.Options{
-		Key: derive(secret, "webhooks"), Parse: tmf630.ParseQuery, Href: tmf.Href(a.url), Guard: hub.PublicOnly{Except: blocks},
+		Key: derive(secret, "webhooks"), Parse: tmf630.ParseQuery, Href: tmf.Href(a.url), Guard: guard,
 	})
+	a.Catalog.Files, a.Catalog.ParseQuery = files.New(files.Options{Allow: guard.Allow}), tmf630.ParseQuery
 	return nil
 }
 
@@ -57,7 +65,6 @@ func (a *App) table() (*op.Table, error) {
 	}
 	ops = append(ops, tmf.Operations(a.tmfDeps())...)
 	ops = append(ops, cm.Operations(cm.Deps{House: a.House.House})...)
-	ops = append(ops, a.networkOperations()...)
 	ops = append(ops, admin.Operations(admin.Deps{
 		Store: a.Store, Keys: a.auth.Keys(), KeyTrail: a.keyring.Trail, Authenticate: a.auth.AuthenticateHeader,
 	})...)

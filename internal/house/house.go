@@ -106,4 +106,8 @@ func (h *House) Jobs() map[string]job.Handler {
 }
 
 // WaitingJobs are the handlers of jobs that wait for other systems, by kind.
-func (h *House) WaitingJobs() map[string]job.Handler { return h.Network.Jobs() }
+func (h *House) WaitingJobs() map[string]job.Handler {
+	all := h.Network.Jobs()
+	maps.Copy(all, h.Catalog.Jobs())
+	return all
+}

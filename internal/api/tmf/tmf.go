@@ -24,6 +24,14 @@ type Deps struct {
 	BillingCycles      resource.Any
 	PresentationMedia  resource.Any
 
+	Catalogs              resource.Any
+	Categories            resource.Any
+	Offerings             resource.Any
+	OfferingPrices        resource.Any
+	ProductSpecifications resource.Any
+	ImportJobs            resource.Any
+	ExportJobs            resource.Any
+
 	// Hubs are the event subscriptions of all APIs, and Secret what the deliveries to one are signed with.
 	Hubs   resource.Any
 	Secret func(id.ID) string
@@ -50,12 +58,14 @@ type entry struct {
 	shape, segment string
 	set            resource.Any
 	// entity is what permissions call it when they do not go by the segment.
-	entity  string
+	entity string
+	// verbs are the operations it has; zero means all.
+	verbs   tmf630.Verbs
 	example map[string]any
 }
 
 func apis(d Deps) []api {
-	return []api{customerManagement(d), partyManagement(d), partyRoleManagement(d), accountManagement(d)}
+	return []api{customerManagement(d), partyManagement(d), partyRoleManagement(d), accountManagement(d), productCatalog(d)}
 }
 
 // Resources declares all resources of the façade.
@@ -67,7 +77,7 @@ func resources(d Deps, f *op.Facade) []tmf630.Resource {
 		for _, e := range a.resources {
 			r := tmf630.Resource{
 				Facade: f, Set: e.set, Shape: tmf630.ShapeOf(a.code, e.shape), Path: a.base + "/" + e.segment,
-				Entity: e.entity, Tag: a.code + " " + e.shape, Paging: d.Paging,
+				Entity: e.entity, Verbs: e.verbs, Tag: a.code + " " + e.shape, Paging: d.Paging,
 			}
 			if e.entity == "" {
 				r.Entity = e.segment
