@@ -15,7 +15,10 @@ import (
 	"errors"
 	"math"
 	"math/bits"
+	"slices"
 	"time"
+
+	"github.com/govalues/decimal"
 )
 
 // What usage is made of.
@@ -447,4 +450,41 @@ func quotient(hi, lo uint64, c int64) (int64, bool) {
 	}
 	q, _ := bits.Div64(hi, lo, uint64(c))
 	return int64(q), q <= math.MaxInt64
+}
+
+// Share is amount × part ÷ whole, rounded half up: what of a tax belongs to a part of a price.
+func Share(amount, part, whole int64) int64 {
+	if whole == 0 {
+		return 0
+	}
+	n, _ := mulDivHalfUp(amount, part, whole)
+	return n
+}
+
+// Takes are what all parts take together, in the order of the funds.
+func (r Result) Takes() (out []Take) {
+	for _, p := range r.Parts {
+		for _, take := range p.Takes {
+			n := slices.IndexFunc(out, func(t Take) bool { return t.Fund == take.Fund })
+			if n < 0 {
+				out = append(out, take)
+				continue
+			}
+			out[n].Units += take.Units
+		}
+	}
+	return out
+}
+
+// Included is how many units came from funds.
+func (p Part) Included() (n int64) {
+	for _, take := range p.Takes {
+		n += take.Units
+	}
+	return n
+}
+
+// TaxRate is the tax of the part's rate in percent, as a decimal ("8.1").
+func (p Part) TaxRate() string {
+	return decimal.MustNew(p.rate.tax, 6).Trim(0).String()
 }
