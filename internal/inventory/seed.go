@@ -10,7 +10,7 @@ import (
 )
 
 // batch is how many resources one transaction adds.
-const batch = 250
+const batch = 1000
 
 // AddNumbers puts count numbers from the first one on into the pool and says how many were new: those that
 // are there already stay as they are.
@@ -19,13 +19,12 @@ func (s *Service) AddNumbers(ctx context.Context, first msisdn.Number, count int
 	if err != nil || len(first) < 7 || len(strconv.FormatUint(start+uint64(count), 10)) > 15 {
 		return 0, fault.Invalidf("first", "%q is not the first of %d mobile numbers", first, count)
 	}
-	return s.add(ctx, count, func(ctx context.Context, n int) (bool, error) {
-		value := strconv.FormatUint(start+uint64(n), 10)
-		if holder, err := s.store.Claimant(ctx, numberClaim, value); err != nil || holder != "" {
-			return false, err
+	return s.add(ctx, count, func(ctx context.Context, from, to int) (map[int]error, error) {
+		list := make([]Number, 0, to-from)
+		for n := from; n < to; n++ {
+			list = append(list, Number{Value: msisdn.Number(strconv.FormatUint(start+uint64(n), 10))})
 		}
-		_, _, err := s.Numbers.Add(ctx, &Number{Value: msisdn.Number(value)})
-		return true, err
+		return s.AddNumberList(ctx, list)
 	})
 }
 
@@ -46,13 +45,12 @@ func (s *Service) AddSIMs(ctx context.Context, b Batch) (added int, err error) {
 	if (len(b.Network) != 5 && len(b.Network) != 6) || !digits(b.Network) {
 		return 0, fault.Invalidf("network", "a network has 5 or 6 digits of MCC and MNC")
 	}
-	return s.add(ctx, b.Count, func(ctx context.Context, n int) (bool, error) {
-		v := b.sim(n)
-		if holder, err := s.store.Claimant(ctx, iccidClaim, v.ICCID); err != nil || holder != "" {
-			return false, err
+	return s.add(ctx, b.Count, func(ctx context.Context, from, to int) (map[int]error, error) {
+		list := make([]SIM, 0, to-from)
+		for n := from; n < to; n++ {
+			list = append(list, b.sim(n))
 		}
-		_, _, err := s.SIMs.Add(ctx, &v)
-		return true, err
+		return s.AddSIMList(ctx, list, WithCheckDigit)
 	})
 }
 
@@ -65,26 +63,20 @@ func (b Batch) sim(n int) SIM {
 	}
 }
 
-func (s *Service) add(ctx context.Context, count int, one func(context.Context, int) (bool, error)) (added int, err error) {
+// add adds things a batch at a time; those that are there already are left out.
+func (s *Service) add(ctx context.Context, count int, some func(ctx context.Context, from, to int) (map[int]error, error)) (added int, err error) {
 	for from := 0; from < count; from += batch {
-		var here int
-		err := s.store.Write(ctx, func(ctx context.Context) error {
-			here = 0
-			for n := from; n < min(from+batch, count); n++ {
-				isNew, err := one(ctx, n)
-				if err != nil {
-					return err
-				}
-				if isNew {
-					here++
-				}
-			}
-			return nil
-		})
+		to := min(from+batch, count)
+		bad, err := some(ctx, from, to)
 		if err != nil {
 			return added, err
 		}
-		added += here
+		for _, why := range bad {
+			if fault.From(why).Code != CodeTaken {
+				return added, why
+			}
+		}
+		added += to - from - len(bad)
 	}
 	return added, nil
 }

@@ -70,7 +70,7 @@ func (c *Collection[T]) InsertMany(ctx context.Context, drafts []Draft) ([]Doc, 
 	}
 	for n, ch := range many.changes {
 		ch.t.count(ch.home, ch.spid, c.d.Table, 1)
-		if err := ch.audit(ctx, nil, docs[n].Body); err != nil {
+		if err := ch.auditMany(ctx, nil, docs[n].Body); err != nil {
 			return nil, err
 		}
 	}
@@ -107,7 +107,7 @@ func (c *Collection[T]) UpdateMany(ctx context.Context, revisions []Revision) ([
 		return nil, err
 	}
 	for n, ch := range many.changes {
-		if err := ch.audit(ctx, revisions[n].Was.Body, docs[n].Body); err != nil {
+		if err := ch.auditMany(ctx, revisions[n].Was.Body, docs[n].Body); err != nil {
 			return nil, err
 		}
 	}
