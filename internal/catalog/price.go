@@ -138,7 +138,7 @@ type OfferingPrice struct {
 	PriceType       string          `json:"priceType,omitzero"`
 	Period          string          `json:"recurringChargePeriodType,omitzero"`
 	Length          int             `json:"recurringChargePeriodLength,omitzero"`
-	Price           *money.Amount   `json:"price,omitzero"`
+	Price           *money.Amount   `json:"price,omitempty"`
 	Tax             []Tax           `json:"tax,omitzero"`
 	ValidFor        *sid.Period     `json:"validFor,omitzero"`
 	Key             string          `json:"key,omitzero"`

@@ -35,8 +35,8 @@ type priceDoc struct {
 type priceValue struct {
 	Unit        string         `json:"unit,omitzero"`
 	Value       jsontext.Value `json:"value,omitzero"`
-	TaxIncluded *money.Amount  `json:"taxIncludedAmount,omitzero"`
-	DutyFree    *money.Amount  `json:"dutyFreeAmount,omitzero"`
+	TaxIncluded *money.Amount  `json:"taxIncludedAmount,omitempty"`
+	DutyFree    *money.Amount  `json:"dutyFreeAmount,omitempty"`
 	Rate        jsontext.Value `json:"taxRate,omitzero"`
 	Category    string         `json:"taxCategory,omitzero"`
 	Rest        sid.Rest       `json:",embed"`
