@@ -65,8 +65,10 @@ func (a *App) table() (*op.Table, error) {
 	}
 	ops = append(ops, tmf.Operations(a.tmfDeps())...)
 	ops = append(ops, cm.Operations(cm.Deps{House: a.House.House})...)
+	ops = append(ops, a.networkOperations()...)
 	ops = append(ops, admin.Operations(admin.Deps{
 		Store: a.Store, Keys: a.auth.Keys(), KeyTrail: a.keyring.Trail, Authenticate: a.auth.AuthenticateHeader,
+		Location: a.location,
 	})...)
 	return op.NewTable(ops...)
 }
