@@ -162,20 +162,27 @@ func (s *Service) wallet(ctx context.Context, line id.ID, held []*Held) (*Wallet
 	return w, nil
 }
 
+// mostAsked is how many values one filter takes.
+const mostAsked = 100
+
 // load reads the buckets that lines or accounts may spend.
 func (s *Service) load(ctx context.Context, who ...id.ID) ([]*Held, error) {
-	values := make([]string, len(who))
-	for i, w := range who {
-		values[i] = string(w)
+	var docs []store.Doc
+	for some := range slices.Chunk(who, mostAsked) {
+		values := make([]string, len(some))
+		for i, w := range some {
+			values[i] = string(w)
+		}
+		page, err := s.Buckets.Docs(ctx, store.Query{NoTotal: true, Filters: []store.Filter{{
+			Path: []string{"heldBy"}, Op: store.Eq, Values: values, Type: store.Text,
+		}}})
+		if err != nil {
+			return nil, err
+		}
+		docs = append(docs, page.Items...)
 	}
-	page, err := s.Buckets.Docs(ctx, store.Query{NoTotal: true, Filters: []store.Filter{{
-		Path: []string{"heldBy"}, Op: store.Eq, Values: values, Type: store.Text,
-	}}})
-	if err != nil {
-		return nil, err
-	}
-	held := make([]*Held, 0, len(page.Items)+2)
-	for _, d := range page.Items {
+	held := make([]*Held, 0, len(docs)+2)
+	for _, d := range docs {
 		var b Bucket
 		if err := json.Unmarshal(d.Body, &b); err != nil {
 			return nil, fault.Internalf(err, "the stored bucket %s cannot be read", d.ID)
