@@ -31,6 +31,9 @@ func (a *App) tmfDeps() tmf.Deps {
 		Catalogs:          a.Catalog.Catalogs, Categories: a.Catalog.Categories, Offerings: a.Catalog.Offerings,
 		OfferingPrices: a.Catalog.Prices, ProductSpecifications: a.Catalog.Specifications,
 		ImportJobs: a.Catalog.ImportJobs, ExportJobs: a.Catalog.ExportJobs,
+		Buckets: a.Balances.Openings(), Topups: a.Balances.Topups, Adjustments: a.Balances.Adjustments,
+		Reservations: a.Balances.Reservations, Transfers: a.Balances.Transfers,
+		AccumulatedBalances: a.Balances.Accumulated(), BalanceActionHistory: a.Balances.Actions(),
 		Hubs: a.hub.Hubs, Secret: a.hub.Secret,
 	}
 }

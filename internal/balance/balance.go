@@ -68,6 +68,8 @@ type Parts struct {
 	// Line finds a line by its id, or by its mobile number in any spelling; a NotFound or Invalid fault when there is
 	// none.
 	Line func(ctx context.Context, text string) (Holder, error)
+	// Lines are those of an account.
+	Lines func(ctx context.Context, account id.ID) ([]Holder, error)
 }
 
 // Service is all buckets and what moves them.

@@ -51,6 +51,8 @@ type Bucket struct {
 	ValidFor *sid.Period  `json:"validFor,omitzero"`
 	IsShared bool         `json:"isShared"`
 	Product  []sid.Ref    `json:"product,omitzero"`
+	// LogicalResource is what the client said that it is for.
+	LogicalResource []sid.Ref `json:"logicalResource,omitzero"`
 	// PartyAccount is the account that holds the line.
 	PartyAccount *sid.Ref `json:"partyAccount,omitzero"`
 	// Offering is what granted it, HeldProduct which of the add-ons that the line holds; empty: the plan.

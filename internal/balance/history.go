@@ -21,6 +21,8 @@ type Statement struct {
 	Bucket  Bucket
 	Held    int64
 	Entries []Entry
+	// Main says that it is the line's main money.
+	Main bool
 }
 
 // Entry is one movement of a bucket and what caused it.
@@ -37,43 +39,46 @@ type Entry struct {
 	Against []string
 }
 
+// Question is what is asked of a line's buckets.
+type Question struct {
+	// At is the moment to tell of; nil is now.
+	At *time.Time
+	// Expired asks for buckets that ended before too.
+	Expired bool
+	// Entries is how many of the newest entries of each bucket to tell; below 0 is all.
+	Entries int
+}
+
 // Statements lists the buckets that a line has or had and those that its account shares, oldest first, each with at
 // most limit of its newest entries; 0 is all.
 func (s *Service) Statements(ctx context.Context, line id.ID, limit int) ([]Statement, error) {
-	return s.statements(ctx, line, store.History{Limit: limit}, nil)
+	if limit == 0 {
+		limit = -1
+	}
+	return s.Ask(ctx, line, Question{Expired: true, Entries: limit})
 }
 
-// At is Statements as they stood at a moment: buckets that were not opened yet are left out.
-func (s *Service) At(ctx context.Context, line id.ID, at time.Time, limit int) ([]Statement, error) {
-	return s.statements(ctx, line, store.History{Limit: limit, To: at.Add(time.Microsecond)}, &at)
+// At is what a line had at a moment, with its newest entries until then.
+func (s *Service) At(ctx context.Context, line id.ID, at time.Time, entries int) ([]Statement, error) {
+	return s.Ask(ctx, line, Question{At: &at, Entries: entries})
 }
 
-func (s *Service) statements(ctx context.Context, line id.ID, q store.History, at *time.Time) ([]Statement, error) {
+// Ask lists the buckets of a line and those that its account shares, oldest first. Of a moment in the past it tells
+// those that were there and had not ended.
+func (s *Service) Ask(ctx context.Context, line id.ID, q Question) ([]Statement, error) {
 	var out []Statement
 	err := s.store.Snapshot(ctx, func(ctx context.Context) error {
-		all, err := s.every(ctx, line)
+		all, err := s.asked(ctx, line, q)
 		if err != nil {
 			return err
 		}
+		main := (&Wallet{Held: all}).Money()
 		out = make([]Statement, 0, len(all))
 		for _, h := range all {
-			if at != nil && h.stored.Created.After(*at) {
-				continue
-			}
-			st := Statement{ID: h.ID, Bucket: h.Bucket, Held: h.Left}
-			home, _ := h.ID.Home()
-			if at != nil {
-				if st.Held, err = s.store.BalanceAt(ctx, home, string(h.ID), h.Bucket.Unit, *at); err != nil {
-					return err
-				}
-				st.Bucket.asOf(*at)
-			}
-			q.Account, q.Unit = string(h.ID), h.Bucket.Unit
-			postings, err := s.store.Postings(ctx, home, q)
-			if err != nil {
+			st := Statement{ID: h.ID, Bucket: h.Bucket, Held: h.Left, Main: h == main}
+			if err := s.complete(ctx, &st, q); err != nil {
 				return err
 			}
-			st.Entries = entries(h, postings)
 			out = append(out, st)
 		}
 		return nil
@@ -81,10 +86,49 @@ func (s *Service) statements(ctx context.Context, line id.ID, q store.History, a
 	return out, err
 }
 
-// asOf shows a bucket as it stood at a moment, as far as its document tells: one that ended later was active.
-func (b *Bucket) asOf(at time.Time) {
-	if b.Status == Expired && !b.Ended(at) {
-		b.Status = Active
+// asked are the buckets that a question is about, as they stood then.
+func (s *Service) asked(ctx context.Context, line id.ID, q Question) ([]*Held, error) {
+	if q.At == nil && !q.Expired {
+		w, err := s.Wallet(ctx, line)
+		if err != nil {
+			return nil, err
+		}
+		slices.SortFunc(w.Held, func(a, b *Held) int { return strings.Compare(string(a.ID), string(b.ID)) })
+		return w.Held, nil
+	}
+	all, err := s.every(ctx, line)
+	if err != nil || q.At == nil {
+		return all, err
+	}
+	return slices.DeleteFunc(all, func(h *Held) bool {
+		h.asOf(*q.At)
+		return h.stored.Created.After(*q.At) || h.Bucket.Status == Expired && !q.Expired
+	}), nil
+}
+
+// complete adds what the ledger knows of a bucket.
+func (s *Service) complete(ctx context.Context, st *Statement, q Question) (err error) {
+	home, _ := st.ID.Home()
+	ask := store.History{Account: string(st.ID), Unit: st.Bucket.Unit, Limit: max(q.Entries, 0)}
+	if q.At != nil {
+		ask.To = q.At.Add(time.Microsecond)
+		if st.Held, err = s.store.BalanceAt(ctx, home, string(st.ID), st.Bucket.Unit, *q.At); err != nil {
+			return err
+		}
+	}
+	if q.Entries == 0 {
+		return nil
+	}
+	postings, err := s.store.Postings(ctx, home, ask)
+	st.Entries = entries(&Held{ID: st.ID, Bucket: st.Bucket}, postings)
+	return err
+}
+
+// asOf shows a bucket as it stood at a moment, as far as its document tells: one that ended later was active. One
+// without an end, or that was taken back before it, ended when it was last changed.
+func (h *Held) asOf(at time.Time) {
+	if h.Bucket.Status == Expired && !h.Bucket.Ended(at) && h.stored.Updated.After(at) {
+		h.Bucket.Status = Active
 	}
 }
 
@@ -155,6 +199,10 @@ type HistoryQuery struct {
 	Bucket id.ID
 	// After is the key of the last entry of the page before; empty begins with the newest.
 	After string
+	// UsageType keeps buckets of one usage type; empty: all.
+	UsageType string
+	// Without leaves out what these kinds of causes did.
+	Without []string
 	// From and To bound when it was booked, From included and To not; nil: no bound.
 	From, To *time.Time
 	// Limit is the most to return; a posting that moves a bucket twice is not divided.
@@ -204,45 +252,81 @@ func (q HistoryQuery) of(h *Held, after *Entry) store.History {
 	return ask
 }
 
-// History lists what moved a line's buckets, newest first, all buckets together. more says that there is more: ask
-// again after the last entry's Key.
-func (s *Service) History(ctx context.Context, line id.ID, q HistoryQuery) (page []Entry, buckets map[id.ID]Bucket, more bool, err error) {
-	var after *Entry
-	if q.After != "" {
-		k, err := key(q.After)
-		if err != nil {
-			return nil, nil, false, err
-		}
-		after = &k
-	}
+// Page is a part of a line's history.
+type Page struct {
+	// Entries are newest first, all buckets together.
+	Entries []Entry
+	// Buckets are all buckets of the line by id.
+	Buckets map[id.ID]Bucket
+	// Next is what to ask after for the page that follows; empty: there is none.
+	Next string
+}
+
+// History lists what moved a line's buckets.
+func (s *Service) History(ctx context.Context, line id.ID, q HistoryQuery) (p Page, err error) {
 	err = s.store.Snapshot(ctx, func(ctx context.Context) error {
 		all, err := s.every(ctx, line)
 		if err != nil {
 			return err
 		}
-		page, buckets = nil, map[id.ID]Bucket{}
+		p = Page{Buckets: map[id.ID]Bucket{}}
 		for _, h := range all {
-			buckets[h.ID] = h.Bucket
-			if q.Bucket != "" && q.Bucket != h.ID {
-				continue
-			}
-			home, _ := h.ID.Home()
-			postings, err := s.store.Postings(ctx, home, q.of(h, after))
-			if err != nil {
+			p.Buckets[h.ID] = h.Bucket
+		}
+		all = slices.DeleteFunc(all, func(h *Held) bool {
+			return q.Bucket != "" && q.Bucket != h.ID || q.UsageType != "" && q.UsageType != h.Bucket.UsageType
+		})
+		for next := q; ; next.After = p.Next {
+			var found []Entry
+			if found, p.Next, err = s.page(ctx, all, next); err != nil {
 				return err
 			}
-			page = append(page, entries(h, postings)...)
+			kept := slices.DeleteFunc(found, func(e Entry) bool { return slices.Contains(q.Without, e.Cause.Kind) })
+			if end := whole(kept, q.Limit-len(p.Entries)); end < len(kept) {
+				kept, p.Next = kept[:end], kept[end-1].Key()
+			}
+			p.Entries = append(p.Entries, kept...)
+			if p.Next == "" || len(p.Entries) >= q.Limit {
+				return nil
+			}
 		}
-		slices.SortStableFunc(page, func(a, b Entry) int {
-			return cmp.Or(b.At.Compare(a.At), strings.Compare(string(b.Bucket), string(a.Bucket)))
-		})
-		end := min(q.Limit, len(page))
-		for end > 0 && end < len(page) && page[end].Posting == page[end-1].Posting && page[end].Bucket == page[end-1].Bucket {
-			end++
-		}
-		more = end < len(page)
-		page = page[:end]
-		return nil
 	})
-	return page, buckets, more, err
+	return p, err
+}
+
+// page reads one page of buckets' entries.
+func (s *Service) page(ctx context.Context, of []*Held, q HistoryQuery) (page []Entry, next string, err error) {
+	var after *Entry
+	if q.After != "" {
+		k, err := key(q.After)
+		if err != nil {
+			return nil, "", err
+		}
+		after = &k
+	}
+	for _, h := range of {
+		home, _ := h.ID.Home()
+		postings, err := s.store.Postings(ctx, home, q.of(h, after))
+		if err != nil {
+			return nil, "", err
+		}
+		page = append(page, entries(h, postings)...)
+	}
+	slices.SortStableFunc(page, func(a, b Entry) int {
+		return cmp.Or(b.At.Compare(a.At), strings.Compare(string(b.Bucket), string(a.Bucket)))
+	})
+	end := whole(page, q.Limit)
+	if end < len(page) {
+		next = page[end-1].Key()
+	}
+	return page[:end], next, nil
+}
+
+// whole is where a page of so many entries ends, or a little later, so that no posting is divided.
+func whole(page []Entry, limit int) int {
+	end := min(limit, len(page))
+	for end > 0 && end < len(page) && page[end].Posting == page[end-1].Posting && page[end].Bucket == page[end-1].Bucket {
+		end++
+	}
+	return end
 }

@@ -217,6 +217,10 @@ func (w *Wallet) open(g Grant, c Cause, line id.ID, ending bool) (*Held, error) 
 		b.Offering = &sid.Ref{ID: string(g.Offering), Name: g.OfferingName}
 	}
 	h := &Held{ID: id.New(BucketKind, w.home, w.Now), Bucket: b, changed: true}
+	if c.ID == "" {
+		c.ID = string(h.ID)
+		h.Bucket.OpenedBy = c.ID
+	}
 	if g.Amount != 0 && g.From == "" {
 		g.From = Issued
 	}

@@ -99,6 +99,10 @@ func (t *Task) begin(kind string, now time.Time, signed, zero bool) error {
 		t.Type = strings.ToUpper(kind[:1]) + kind[1:]
 	}
 	t.RequestedDate, t.Status, t.Failure, t.ConfirmationDate = now, Completed, nil, nil
+	return t.check(signed, zero)
+}
+
+func (t *Task) check(signed, zero bool) error {
 	d, err := decimal.Parse(strings.Trim(string(t.Amount.Amount), `"`))
 	switch {
 	case err != nil:
@@ -144,11 +148,15 @@ type whose struct {
 
 func (t *Task) whose() whose {
 	w := whose{bucket: t.Bucket, usage: t.UsageType, units: t.Amount.Units}
-	w.others = append(append(w.others, t.Product...), t.LogicalResource...)
-	if t.SubscriptionID != "" {
-		w.others = append(w.others, sid.Ref{ID: string(t.SubscriptionID)})
-	}
+	w.others = append(append(refsOf(t.SubscriptionID), t.Product...), t.LogicalResource...)
 	return w
+}
+
+func refsOf(line id.ID) []sid.Ref {
+	if line == "" {
+		return nil
+	}
+	return []sid.Ref{{ID: string(line)}}
 }
 
 // holder finds the line that is meant: the bucket's, or the one that the other references name. The bucket's

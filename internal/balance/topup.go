@@ -272,10 +272,13 @@ func (s *Service) payAgain(ctx context.Context, i id.ID) error {
 }
 
 func (s *Service) changeTopup(_ context.Context, prev, next *Topup, _ time.Time) error {
-	if prev.Status == next.Status {
-		return nil
+	if prev.Status != Created {
+		return unmoved("top-up", prev.Task, next.Task)
 	}
-	if prev.Status == Created && (next.Status == Cancelled || next.own) {
+	if err := next.check(false, false); err != nil {
+		return err
+	}
+	if next.Status == Created || next.Status == Cancelled || next.own {
 		return nil
 	}
 	return stays("top-up", prev.Status, next.Status)

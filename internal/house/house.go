@@ -67,7 +67,7 @@ func New(s *store.Store, o Outside) *House {
 	h.Inventory = inventory.New(s, h.Providers)
 	h.Network = network.New(s, network.Options{Connector: o.Network, Patience: o.NetworkPatience})
 	h.Subscriptions = subscription.New(s, h.Accounts, h.Providers)
-	h.Balances = balance.New(s, balance.Parts{Providers: h.Providers, Line: h.holder})
+	h.Balances = balance.New(s, balance.Parts{Providers: h.Providers, Line: h.holder, Lines: h.holders})
 	h.Vouchers = voucher.New(s, voucher.Parts{
 		Providers: h.Providers, Accounts: h.Accounts, Subscriptions: h.Subscriptions, Balances: h.Balances, Secret: o.Secret,
 	})

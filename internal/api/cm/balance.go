@@ -3,7 +3,6 @@ package cm
 import (
 	"context"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/demarc-bss/demarc/internal/api/op"
@@ -17,19 +16,15 @@ import (
 )
 
 func (a *api) balances() []op.Operation {
-	return []op.Operation{
+	read, missing := may("subscription", auth.Get), []fault.Kind{fault.NotFound}
+	return append([]op.Operation{
 		op.Handle(op.Operation{
 			ID: "cm.subscription.balanceQuery", Method: http.MethodGet, Path: linePath + "/balanceQuery", Tag: "Balance",
 			Summary: "Read what a subscription may spend",
 			Description: "Its money and its bundles, each with the entries behind it: when, how much, what it held then, and what caused it. " +
-				"Name the subscription by subscriptionId or mobileNumber.",
-			Permission: may("subscription", auth.Get), Status: http.StatusOK, Errors: []fault.Kind{fault.NotFound},
+				"With `at` it is what the subscription had at that moment. Name the subscription by subscriptionId or mobileNumber.",
+			Permission: read, Status: http.StatusOK, Errors: missing,
 		}, a.balanceQuery),
-		op.Handle(op.Operation{
-			ID: "cm.subscription.history", Method: http.MethodGet, Path: linePath + "/{id}/history", Tag: "Balance",
-			Summary: "List what moved a subscription's balances", Description: "All buckets together, the newest first.",
-			Permission: may("subscription", auth.Get), Status: http.StatusOK, Errors: []fault.Kind{fault.NotFound},
-		}, a.history),
 		op.Handle(op.Operation{
 			ID: "cm.subscription.topup", Method: http.MethodPost, Path: linePath + "/topup", Tag: "Balance",
 			Summary: "Pay money into a subscription's balance",
@@ -41,7 +36,7 @@ func (a *api) balances() []op.Operation {
 				"mobileNumber": "+41 79 000 00 00", "amount": map[string]any{"unit": "CHF", "value": 20}, "reference": "kiosk-7-000123",
 			}},
 		}, a.topUp),
-	}
+	}, a.balanceLists()...)
 }
 
 type balanceView struct {
@@ -49,6 +44,7 @@ type balanceView struct {
 	MobileNumber   msisdn.Number  `json:"mobileNumber,omitzero"`
 	AccountID      id.ID          `json:"accountID"`
 	State          string         `json:"state"`
+	At             *time.Time     `json:"at,omitzero" doc:"The moment that it is the balance of, where one was asked for."`
 	Balance        *sid.Quantity  `json:"balance,omitzero" doc:"Money left; the main balance."`
 	Buckets        []bucketView   `json:"bucket" doc:"Money and bundles, the oldest first."`
 	Type           string         `json:"@type"`
@@ -56,28 +52,37 @@ type balanceView struct {
 }
 
 type bucketView struct {
-	ID         id.ID          `json:"bucketID"`
-	BundleID   string         `json:"bundleID,omitzero" doc:"The offering that granted it."`
-	Name       string         `json:"bundleName"`
-	UsageType  string         `json:"usageType" enum:"monetary,voice,data,sms,other"`
-	UnitType   string         `json:"unitType" doc:"A currency, seconds, bytes or messages."`
-	Status     balance.Status `json:"status" enum:"active,suspended,expired"`
-	Limit      sid.Quantity   `json:"limit" doc:"What it was opened with."`
-	Remaining  sid.Quantity   `json:"remainingValue"`
-	Activation *time.Time     `json:"activationTime,omitzero"`
-	Expiry     *time.Time     `json:"expiryTime,omitzero"`
-	Entries    []entryView    `json:"entry" doc:"What made it what it is, the newest first."`
+	ID            id.ID          `json:"bucketID"`
+	BundleID      string         `json:"bundleID,omitzero" doc:"The offering that granted it."`
+	Name          string         `json:"bundleName"`
+	UsageType     string         `json:"usageType" enum:"monetary,voice,data,sms,other"`
+	UnitType      string         `json:"unitType" doc:"A currency, seconds, bytes or messages."`
+	Status        balance.Status `json:"status" enum:"active,suspended,expired"`
+	Scope         string         `json:"scope" enum:"personal,rollover,group"`
+	IsPromotional bool           `json:"isPromotional"`
+	Limit         sid.Quantity   `json:"limit" doc:"What it was opened with."`
+	Remaining     sid.Quantity   `json:"remainingValue"`
+	Reserved      *sid.Quantity  `json:"reservedValue,omitzero" doc:"What is set aside beside it; not told of the past."`
+	CreditLimit   *sid.Quantity  `json:"creditLimit,omitzero" doc:"How far below zero it may go."`
+	Activation    *time.Time     `json:"activationTime,omitzero"`
+	Expiry        *time.Time     `json:"expiryTime,omitzero"`
+	Entries       []entryView    `json:"entry" doc:"What made it what it is, the newest first."`
 }
 
 type entryView struct {
-	Identifier id.ID        `json:"identifier"`
-	Date       time.Time    `json:"date"`
-	Operation  string       `json:"operation" enum:"credit,debit"`
-	Amount     sid.Quantity `json:"amount" doc:"Negative for what went out."`
-	Balance    sid.Quantity `json:"balance" doc:"What the bucket held then."`
-	BucketID   id.ID        `json:"bucketID,omitzero"`
-	Cause      causeView    `json:"cause"`
-	Text       string       `json:"text" doc:"The cause in words."`
+	Identifier     id.ID        `json:"identifier"`
+	Date           time.Time    `json:"date"`
+	Operation      string       `json:"operation" enum:"credit,debit"`
+	Amount         sid.Quantity `json:"amount" doc:"Negative for what went out."`
+	Balance        sid.Quantity `json:"balance" doc:"What the bucket held then."`
+	UnitType       string       `json:"unitType"`
+	BucketID       id.ID        `json:"bucketID,omitzero"`
+	BundleName     string       `json:"bundleName,omitzero"`
+	Expiry         *time.Time   `json:"expiryTime,omitzero"`
+	AdjustmentType string       `json:"adjustmentType" doc:"What kind of thing moved it." example:"topup"`
+	Reference      string       `json:"reference" doc:"The id of what caused it."`
+	Cause          causeView    `json:"cause"`
+	Text           string       `json:"text" doc:"The cause in words."`
 }
 
 type causeView struct {
@@ -87,7 +92,9 @@ type causeView struct {
 
 type balanceIn struct {
 	lineKey
-	Entries int `query:"entries" minimum:"1" maximum:"200" default:"20" doc:"The most entries of one bucket."`
+	At      *time.Time `query:"at" doc:"The moment to tell the balance of; now when absent."`
+	Expired bool       `query:"expired" doc:"Tell of buckets that have ended too."`
+	Entries int        `query:"entries" minimum:"0" maximum:"200" default:"10" doc:"The most entries of one bucket; 0 tells none."`
 }
 
 type balanceOut struct{ Body balanceView }
@@ -97,14 +104,20 @@ func (a *api) balanceQuery(ctx context.Context, in *balanceIn) (*balanceOut, err
 	if err != nil {
 		return nil, err
 	}
-	statements, err := a.Balances.Statements(ctx, i, in.Entries)
+	statements, err := a.Balances.Ask(ctx, i, balance.Question{At: in.At, Expired: in.Expired, Entries: in.Entries})
 	if err != nil {
 		return nil, err
 	}
-	out := balanceView{SubscriptionID: i, MobileNumber: v.MSISDN, AccountID: v.AccountID, State: v.State.Name(), Buckets: []bucketView{}, Type: "BalanceQuery"}
+	out := balanceView{
+		SubscriptionID: i, MobileNumber: v.MSISDN, AccountID: v.AccountID, State: v.State.Name(), At: in.At,
+		Buckets: make([]bucketView, 0, len(statements)), Type: "BalanceQuery",
+	}
 	for _, s := range statements {
 		b := bucket(s)
-		if s.Bucket.Monetary() && out.Balance == nil {
+		if in.At != nil {
+			b.Reserved = nil
+		}
+		if s.Main {
 			out.Balance, out.Currency = &b.Remaining, money.Currency(s.Bucket.Unit)
 		}
 		out.Buckets = append(out.Buckets, b)
@@ -115,7 +128,9 @@ func (a *api) balanceQuery(ctx context.Context, in *balanceIn) (*balanceOut, err
 func bucket(s balance.Statement) bucketView {
 	b := bucketView{
 		ID: s.ID, Name: s.Bucket.Name, UsageType: s.Bucket.UsageType, UnitType: s.Bucket.Unit, Status: s.Bucket.Status,
-		Limit: s.Bucket.Granted, Remaining: balance.Quantity(s.Bucket.Unit, s.Held), Entries: []entryView{},
+		Scope: s.Bucket.Scope(), IsPromotional: s.Bucket.IsPromotional, CreditLimit: s.Bucket.CreditLimit,
+		Limit: s.Bucket.Granted, Remaining: balance.Quantity(s.Bucket.Unit, s.Held), Reserved: &s.Bucket.Reserved,
+		Entries: make([]entryView, 0, len(s.Entries)),
 	}
 	if o := s.Bucket.Offering; o != nil {
 		b.BundleID = o.ID
@@ -124,48 +139,27 @@ func bucket(s balance.Statement) bucketView {
 		b.Activation, b.Expiry = p.Start, p.End
 	}
 	for _, e := range s.Entries {
-		b.Entries = append(b.Entries, entry(s.Bucket.Unit, e))
+		b.Entries = append(b.Entries, entry(e))
 	}
 	return b
 }
 
-func entry(unit string, e balance.Entry) entryView {
+// adjustmentTypes are what this API calls the kinds of things that move a balance; others go by their own names.
+var adjustmentTypes = map[string]string{
+	balance.TopupKind.Name: "topup", balance.AdjustKind.Name: "adjustment", balance.ReserveKind.Name: "reservation",
+	balance.TransferKind.Name: "transfer", balance.BucketKind.Name: "bundle", "productOrder": "order",
+}
+
+func entry(e balance.Entry) entryView {
 	v := entryView{
-		Identifier: e.Posting, Date: e.At, Operation: "credit", Amount: balance.Quantity(unit, e.Amount), Balance: balance.Quantity(unit, e.Balance),
+		Identifier: e.Posting, Date: e.At, Operation: "credit", Amount: balance.Quantity(e.Unit, e.Amount), Balance: balance.Quantity(e.Unit, e.Balance),
+		UnitType: e.Unit, AdjustmentType: first(adjustmentTypes[e.Cause.Kind], e.Cause.Kind), Reference: e.Cause.ID,
 		Cause: causeView{Type: e.Cause.Kind, ID: e.Cause.ID}, Text: e.Cause.Text,
 	}
 	if e.Amount < 0 {
 		v.Operation = "debit"
 	}
 	return v
-}
-
-type historyIn struct {
-	ID    string `path:"id" doc:"Id of the subscription, or its mobile number."`
-	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The most to answer with."`
-}
-
-type historyOut struct{ Body []entryView }
-
-func (a *api) history(ctx context.Context, in *historyIn) (*historyOut, error) {
-	i, _, err := a.resolve(ctx, in.ID, "")
-	if err != nil {
-		return nil, err
-	}
-	statements, err := a.Balances.Statements(ctx, i, in.Limit)
-	if err != nil {
-		return nil, err
-	}
-	out := []entryView{}
-	for _, s := range statements {
-		for _, e := range s.Entries {
-			v := entry(s.Bucket.Unit, e)
-			v.BucketID = s.ID
-			out = append(out, v)
-		}
-	}
-	slices.SortStableFunc(out, func(x, y entryView) int { return y.Date.Compare(x.Date) })
-	return &historyOut{Body: out[:min(len(out), in.Limit)]}, nil
 }
 
 type topupRequest struct {

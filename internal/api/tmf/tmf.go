@@ -32,6 +32,14 @@ type Deps struct {
 	ImportJobs            resource.Any
 	ExportJobs            resource.Any
 
+	Buckets              resource.Any
+	Topups               resource.Any
+	Adjustments          resource.Any
+	Reservations         resource.Any
+	Transfers            resource.Any
+	AccumulatedBalances  resource.Any
+	BalanceActionHistory resource.Any
+
 	// Hubs are the event subscriptions of all APIs, and Secret what the deliveries to one are signed with.
 	Hubs   resource.Any
 	Secret func(id.ID) string
@@ -65,7 +73,7 @@ type entry struct {
 }
 
 func apis(d Deps) []api {
-	return []api{customerManagement(d), partyManagement(d), partyRoleManagement(d), accountManagement(d), productCatalog(d)}
+	return []api{customerManagement(d), partyManagement(d), partyRoleManagement(d), accountManagement(d), prepayBalanceManagement(d), productCatalog(d)}
 }
 
 // Resources declares all resources of the façade.
