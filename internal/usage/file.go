@@ -2,11 +2,13 @@ package usage
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -174,10 +176,17 @@ func (s *Service) takeRows(ctx context.Context, i id.ID, source string, rows []R
 			return err
 		}
 		v, err = s.Files.Change(ctx, i, func(v *File) error {
+			refused := slices.Clone(bad)
 			for n, o := range done {
+				if o.Err != nil {
+					f := fault.From(o.Err)
+					refused = append(refused, BadRow{Line: rows[n].Line, Offset: rows[n].Offset, Reason: f.Attribute + ": " + f.Message})
+					continue
+				}
 				v.count(rows[n], o)
 			}
-			for _, b := range bad {
+			slices.SortFunc(refused, func(a, b BadRow) int { return cmp.Compare(a.Line, b.Line) })
+			for _, b := range refused {
 				v.refuse(b)
 			}
 			if end {
@@ -193,10 +202,6 @@ func (s *Service) takeRows(ctx context.Context, i id.ID, source string, rows []R
 func (v *File) count(r Row, o Outcome) {
 	v.Line = max(v.Line, r.Line)
 	switch {
-	case o.Err != nil:
-		f := fault.From(o.Err)
-		v.refuse(BadRow{Line: r.Line, Offset: r.Offset, Reason: f.Attribute + ": " + f.Message})
-		return
 	case o.Duplicate:
 		v.Duplicates++
 	case o.Suspense != "":

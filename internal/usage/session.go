@@ -521,6 +521,9 @@ func (g *Group) add(u Usage, r rating.Result, p plan) {
 	g.Currency = string(p.tariff.Currency())
 	g.Taken, g.Paid = sum(g.Taken, u.Taken), sum(g.Paid, u.Paid)
 	for _, one := range u.Rated {
+		if one.Units == 0 {
+			continue // what was paid ahead paid for it
+		}
 		last := len(g.Rated) - 1
 		if last < 0 || g.Rated[last].Rate != one.Rate || g.Rated[last].Product.Name != one.Product.Name {
 			g.Rated = append(g.Rated, one)

@@ -76,11 +76,11 @@ type Usage struct {
 
 	SubscriptionID id.ID `json:"subscriptionId,omitzero"`
 	// Charged is what the line's money paid, tax included; Uncollected what it could not pay, and why.
-	Charged           *money.Amount `json:"chargedAmount,omitzero"`
-	Uncollected       *money.Amount `json:"uncollectedAmount,omitzero"`
+	Charged           *money.Amount `json:"chargedAmount,omitempty"`
+	Uncollected       *money.Amount `json:"uncollectedAmount,omitempty"`
 	UncollectedReason rating.Short  `json:"uncollectedReason,omitzero"`
 	// Balance is the line's money after it.
-	Balance *money.Amount `json:"balanceAfter,omitzero"`
+	Balance *money.Amount `json:"balanceAfter,omitempty"`
 	// Taken and Paid are what came out of which bucket.
 	Taken []Taken `json:"allowanceUsed,omitzero"`
 	Paid  []Taken `json:"moneyUsed,omitzero"`
@@ -121,8 +121,8 @@ type RatedUsage struct {
 	IsBilled    *bool          `json:"isBilled,omitzero"`
 	IsTaxExempt *bool          `json:"isTaxExempt,omitzero"`
 	TaxRate     jsontext.Value `json:"taxRate,omitzero"`
-	TaxIncluded *money.Amount  `json:"taxIncludedRatingAmount,omitzero"`
-	TaxExcluded *money.Amount  `json:"taxExcludedRatingAmount,omitzero"`
+	TaxIncluded *money.Amount  `json:"taxIncludedRatingAmount,omitempty"`
+	TaxExcluded *money.Amount  `json:"taxExcludedRatingAmount,omitempty"`
 	Product     *sid.Ref       `json:"productRef,omitzero"`
 	// Rate is the tariff's rate, From when it began to hold.
 	Rate string     `json:"rate,omitzero"`

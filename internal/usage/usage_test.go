@@ -48,15 +48,19 @@ func chf(text string) money.Amount {
 
 func each(t *testing.T, run func(ctx context.Context, t *testing.T, d *desk)) {
 	for _, engine := range storetest.Engines {
-		t.Run(engine, func(t *testing.T) {
-			c := clock.NewVirtual(began)
-			s := storetest.Open(t, engine, func(o *store.Options) { o.Clock = c })
-			ctx := storetest.Context(1)
-			d := &desk{House: &ordertest.House{House: house.New(s, house.Outside{})}, clock: c, plans: map[string]id.ID{}}
-			d.furnish(ctx, t)
-			run(ctx, t, d)
-		})
+		on(t, engine, run)
 	}
+}
+
+func on(t *testing.T, engine string, run func(ctx context.Context, t *testing.T, d *desk)) {
+	t.Run(engine, func(t *testing.T) {
+		c := clock.NewVirtual(began)
+		s := storetest.Open(t, engine, func(o *store.Options) { o.Clock = c })
+		ctx := storetest.Context(1)
+		d := &desk{House: &ordertest.House{House: house.New(s, house.Outside{})}, clock: c, plans: map[string]id.ID{}}
+		d.furnish(ctx, t)
+		run(ctx, t, d)
+	})
 }
 
 func (d *desk) furnish(ctx context.Context, t *testing.T) {
