@@ -51,6 +51,9 @@ type Outside struct {
 	// Network does what lines need of the network, and NetworkPatience is for how long it is asked (default 24 h).
 	Network         network.Connector
 	NetworkPatience time.Duration
+	// Ports is the number portability gateway, and Notifier tells customers what became of their orders.
+	Ports    order.PortGateway
+	Notifier order.Notifier
 	// Secret is the installation's: what the PINs of vouchers are found by is keyed with it. Without one there are no
 	// vouchers.
 	Secret []byte
@@ -65,9 +68,12 @@ func New(s *store.Store, o Outside) *House {
 	h.Accounts = account.New(s, h.Customers, h.Parties, h.Providers)
 	h.Catalog = catalog.New(s)
 	h.Inventory = inventory.New(s, h.Providers)
-	h.Network = network.New(s, network.Options{Connector: o.Network, Patience: o.NetworkPatience})
+	h.Network = network.New(s, network.Options{
+		Connector: o.Network, Patience: o.NetworkPatience,
+		Ended: func(ctx context.Context, e network.Outcome) error { return h.Orders.NetworkEnded(ctx, e) },
+	})
 	h.Subscriptions = subscription.New(s, h.Accounts, h.Providers)
-	h.Balances = balance.New(s, balance.Parts{Providers: h.Providers, Line: h.holder, Lines: h.holders})
+	h.Balances = balance.New(s, balance.Parts{Providers: h.Providers, Line: h.holder})
 	h.Vouchers = voucher.New(s, voucher.Parts{
 		Providers: h.Providers, Accounts: h.Accounts, Subscriptions: h.Subscriptions, Balances: h.Balances, Secret: o.Secret,
 	})
@@ -78,8 +84,9 @@ func New(s *store.Store, o Outside) *House {
 	h.Usage = usage.New(s, usage.Parts{Providers: h.Providers, Catalog: h.Catalog, Subscriptions: h.Subscriptions, Balances: h.Balances})
 	h.Carts = cart.New(s, cart.Parts{Providers: h.Providers, Catalog: h.Catalog, Subscriptions: h.Subscriptions})
 	h.Orders = order.New(s, order.Parts{
-		Customers: h.Customers, Accounts: h.Accounts, Catalog: h.Catalog, Inventory: h.Inventory,
-		Subscriptions: h.Subscriptions, Balances: h.Balances,
+		Providers: h.Providers, Customers: h.Customers, Accounts: h.Accounts, Catalog: h.Catalog, Inventory: h.Inventory,
+		Subscriptions: h.Subscriptions, Balances: h.Balances, Network: h.Network, Renewals: h.Renewals, Carts: h.Carts,
+		Ports: o.Ports, Notifier: o.Notifier,
 	})
 	h.Uploads = bulkupload.New(s, bulkupload.Parts{
 		Providers: h.Providers, Accounts: h.Accounts, Catalog: h.Catalog, Inventory: h.Inventory,
@@ -108,6 +115,7 @@ func (h *House) Jobs() map[string]job.Handler {
 // WaitingJobs are the handlers of jobs that wait for other systems, by kind.
 func (h *House) WaitingJobs() map[string]job.Handler {
 	all := h.Network.Jobs()
+	maps.Copy(all, h.Orders.WaitingJobs())
 	maps.Copy(all, h.Catalog.Jobs())
 	return all
 }

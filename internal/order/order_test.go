@@ -3,6 +3,8 @@ package order_test
 import (
 	"context"
 	"errors"
+	"maps"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -10,11 +12,13 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/demarc-bss/demarc/internal/account"
+	netsim "github.com/demarc-bss/demarc/internal/connect/network"
 	"github.com/demarc-bss/demarc/internal/inventory"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/kernel/scope"
 	"github.com/demarc-bss/demarc/internal/kernel/sid"
+	"github.com/demarc-bss/demarc/internal/network"
 	"github.com/demarc-bss/demarc/internal/order"
 	"github.com/demarc-bss/demarc/internal/order/ordertest"
 	"github.com/demarc-bss/demarc/internal/store"
@@ -37,7 +41,7 @@ func each(t *testing.T, resources int, run func(ctx context.Context, t *testing.
 
 func place(ctx context.Context, t *testing.T, h *ordertest.House, o *order.Order) id.ID {
 	t.Helper()
-	i, _, err := h.Orders.Orders.Add(ctx, o)
+	i, _, err := h.Orders.Place(ctx, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,8 +60,8 @@ func get(ctx context.Context, t *testing.T, h *ordertest.House, i id.ID) order.O
 func TestAnOrderBecomesAnActiveLineWithItsBalances(t *testing.T) {
 	each(t, 3, func(ctx context.Context, t *testing.T, h *ordertest.House) {
 		i := place(ctx, t, h, h.Order(ctx, t, h.Account(ctx, t), "plus"))
-		if o := get(ctx, t, h, i); o.State != order.Acknowledged || len(o.Items[0].Milestones) != 4 {
-			t.Fatalf("a placed order is %s with %d steps, want acknowledged with 4", o.State, len(o.Items[0].Milestones))
+		if o := get(ctx, t, h, i); o.State != order.Acknowledged || len(o.Items[0].Milestones) != 6 {
+			t.Fatalf("a placed order is %s with %d steps, want acknowledged with 6", o.State, len(o.Items[0].Milestones))
 		}
 		h.Work(ctx, t)
 		o := get(ctx, t, h, i)
@@ -106,7 +110,7 @@ func TestAnOrderGetsTheNumberAndSIMItAsksFor(t *testing.T) {
 		if _, line, err := h.Subscriptions.Resolve(ctx, "41790000002"); err != nil || line.State != subscription.Active {
 			t.Errorf("the line with the wished number is %s, %v", line.State, err)
 		}
-		_, _, err := h.Orders.Orders.Add(ctx, h.Order(ctx, t, h.Account(ctx, t), "start", sid.Characteristic{Name: "MSISDN", Value: jsontext.Value(`"41790000002"`)}))
+		_, _, err := h.Orders.Place(ctx, h.Order(ctx, t, h.Account(ctx, t), "start", sid.Characteristic{Name: "MSISDN", Value: jsontext.Value(`"41790000002"`)}))
 		if fault.From(err).Code != inventory.CodeTaken {
 			t.Errorf("a number in use was ordered again: %v", err)
 		}
@@ -143,7 +147,7 @@ func TestAnOrderIsRefusedUpFront(t *testing.T) {
 		} {
 			o := h.Order(ctx, t, a, "start")
 			c.change(o)
-			_, _, err := h.Orders.Orders.Add(ctx, o)
+			_, _, err := h.Orders.Place(ctx, o)
 			if f := fault.From(err); err == nil || f.Kind != c.kind || f.Attribute != c.attribute {
 				t.Errorf("%s: %v, want %s at %s", name, err, c.kind, c.attribute)
 			}
@@ -151,50 +155,91 @@ func TestAnOrderIsRefusedUpFront(t *testing.T) {
 	})
 }
 
+// onNet is each with a network that behaves as choose says.
+func onNet(t *testing.T, resources int, choose func(o network.Order, call int) netsim.Fault, run func(ctx context.Context, t *testing.T, h *ordertest.House)) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		h := ordertest.NewOn(s, netsim.SimulatorOptions{Choose: choose, Delay: time.Hour})
+		ctx := asAnn()
+		h.Furnish(ctx, t, resources)
+		run(ctx, t, h)
+	})
+}
+
+// when is a network on which one action goes wrong.
+func when(a network.Action, f netsim.Fault) func(network.Order, int) netsim.Fault {
+	return func(o network.Order, _ int) netsim.Fault {
+		if o.Action == a {
+			return f
+		}
+		return netsim.None
+	}
+}
+
+// nothingLeft holds that a failed line left nothing behind.
+func nothingLeft(ctx context.Context, t *testing.T, h *ordertest.House, line id.ID) {
+	t.Helper()
+	statements, err := h.Balances.Statements(ctx, line, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range statements {
+		if s.Held != 0 || s.Bucket.Status != "expired" {
+			t.Errorf("%s holds %d and is %s", s.Bucket.Name, s.Held, s.Bucket.Status)
+		}
+	}
+	if l := h.Net.Line(line); l.Connected {
+		t.Error("the network has it connected")
+	}
+	h.Balanced(ctx, t)
+}
+
 func TestAFailedStepIsTakenBackInReverse(t *testing.T) {
-	each(t, 1, func(ctx context.Context, t *testing.T, h *ordertest.House) {
-		a := h.Account(ctx, t)
-		i := place(ctx, t, h, h.Order(ctx, t, a, "plus"))
-		barAfter(ctx, t, h, a, i, "reserve")
+	onNet(t, 1, when(network.Activate, netsim.Refuse), func(ctx context.Context, t *testing.T, h *ordertest.House) {
+		i := place(ctx, t, h, h.Order(ctx, t, h.Account(ctx, t), "plus"))
 		h.Work(ctx, t)
 		o := get(ctx, t, h, i)
-		if o.State != order.Failed || len(o.Errors) != 1 || o.Errors[0].Code != order.CodeAccountBarred {
+		if o.State != order.Failed || len(o.Errors) != 1 || o.Errors[0].Code != order.CodeRefused {
 			t.Fatalf("the order ended %s: %+v", o.State, o.Errors)
 		}
-		for n, want := range []order.MilestoneStatus{order.StepCompensated, order.StepFailed, order.StepPending, order.StepPending} {
+		const undone, failed, pending = order.StepCompensated, order.StepFailed, order.StepPending
+		for n, want := range []order.MilestoneStatus{undone, undone, undone, failed, pending, pending} {
 			if got := o.Items[0].Milestones[n].Status; got != want {
 				t.Errorf("step %s is %s, want %s", o.Items[0].Milestones[n].Name, got, want)
 			}
 		}
-		free(ctx, t, h)
+		line := id.ID(o.Items[0].Product.ID)
+		if v, _, err := h.Subscriptions.Lines.Get(ctx, line); err != nil || v.State != subscription.Cancelled || v.Status != "cancelled" {
+			t.Errorf("the line is %s (%s), %v", v.State, v.Status, err)
+		}
+		nothingLeft(ctx, t, h, line)
+		if page, err := h.Inventory.Numbers.Docs(ctx, store.Query{Filters: available}); err != nil || len(page.Items) != 1 {
+			t.Errorf("%d numbers are free, %v", len(page.Items), err)
+		}
 	})
 }
 
+var available = []store.Filter{{Path: []string{"status"}, Op: store.Eq, Values: []string{"available"}, Type: store.Text}}
+
 func TestALineWhoseActivationFailsLeavesNothingBehind(t *testing.T) {
-	each(t, 1, func(ctx context.Context, t *testing.T, h *ordertest.House) {
+	onNet(t, 1, when(network.Activate, netsim.Later), func(ctx context.Context, t *testing.T, h *ordertest.House) {
 		i := place(ctx, t, h, h.Order(ctx, t, h.Account(ctx, t), "plus"))
-		steps(ctx, t, h, i, "charge")
-		line := id.ID(get(ctx, t, h, i).Items[0].Product.ID)
+		h.Work(ctx, t)
+		o := get(ctx, t, h, i)
+		if o.State != order.InProgress || o.Items[0].Milestones[3].Status != order.StepWaiting {
+			t.Fatalf("the order is %s: %+v", o.State, o.Items[0].Milestones)
+		}
+		line := id.ID(o.Items[0].Product.ID)
 		if _, err := h.Subscriptions.Lines.Change(ctx, line, func(v *subscription.Line) error { v.ICCID = ""; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.Net.Deliver(); err != nil {
 			t.Fatal(err)
 		}
 		h.Work(ctx, t)
 		if o := get(ctx, t, h, i); o.State != order.Failed {
 			t.Fatalf("the order ended %s", o.State)
 		}
-		if v, _, err := h.Subscriptions.Lines.Get(ctx, line); err != nil || v.State != subscription.Cancelled || v.Status != "cancelled" {
-			t.Errorf("the line is %s (%s), %v", v.State, v.Status, err)
-		}
-		statements, err := h.Balances.Statements(ctx, line, 0)
-		if err != nil || len(statements) != 4 {
-			t.Fatalf("%d buckets, %v", len(statements), err)
-		}
-		for _, s := range statements {
-			if s.Held != 0 || s.Bucket.Status != "expired" {
-				t.Errorf("%s holds %d and is %s", s.Bucket.Name, s.Held, s.Bucket.Status)
-			}
-		}
-		h.Balanced(ctx, t)
+		nothingLeft(ctx, t, h, line)
 		free(ctx, t, h)
 	})
 }
@@ -203,42 +248,15 @@ func TestALineWhoseActivationFailsLeavesNothingBehind(t *testing.T) {
 func free(ctx context.Context, t *testing.T, h *ordertest.House) {
 	t.Helper()
 	i := place(ctx, t, h, h.Order(ctx, t, h.Account(ctx, t), "start"))
-	h.Work(ctx, t)
+	for range 2 {
+		h.Work(ctx, t)
+		if _, err := h.Net.Deliver(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if o := get(ctx, t, h, i); o.State != order.Completed {
 		t.Errorf("number and SIM did not come free: %s %+v", o.State, o.Errors)
 	}
-}
-
-// barAfter lets the order's steps run up to and with one, then suspends the account.
-func barAfter(ctx context.Context, t *testing.T, h *ordertest.House, a, i id.ID, step string) {
-	t.Helper()
-	steps(ctx, t, h, i, step)
-	if _, err := h.Accounts.Billing.Change(ctx, a, func(v *account.Account) error { v.State = account.Suspended; return nil }); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// steps runs an order's jobs one by one until a step is completed.
-func steps(ctx context.Context, t *testing.T, h *ordertest.House, i id.ID, last string) {
-	t.Helper()
-	for range 10 {
-		jobs, err := h.Store.ClaimJobs(ctx, 1, time.Minute)
-		if err != nil || len(jobs) != 1 {
-			t.Fatalf("%d jobs, %v", len(jobs), err)
-		}
-		if err := h.Orders.Jobs()[jobs[0].Kind](ctx, jobs[0]); err != nil {
-			t.Fatal(err)
-		}
-		if err := h.Store.FinishJob(ctx, jobs[0]); err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range get(ctx, t, h, i).Items[0].Milestones {
-			if m.Name == last && m.Status == order.StepCompleted {
-				return
-			}
-		}
-	}
-	t.Fatalf("step %s was never completed", last)
 }
 
 func TestAnEmptyPoolFailsTheOrder(t *testing.T) {
@@ -256,6 +274,8 @@ func TestAnEmptyPoolFailsTheOrder(t *testing.T) {
 func TestAStepThatRanAlreadyIsNotRepeated(t *testing.T) {
 	each(t, 2, func(ctx context.Context, t *testing.T, h *ordertest.House) {
 		i := place(ctx, t, h, h.Order(ctx, t, h.Account(ctx, t), "plus"))
+		handlers := h.Jobs()
+		maps.Copy(handlers, h.WaitingJobs())
 		for range 10 {
 			jobs, err := h.Store.ClaimJobs(ctx, 1, time.Minute)
 			if err != nil {
@@ -265,7 +285,7 @@ func TestAStepThatRanAlreadyIsNotRepeated(t *testing.T) {
 				break
 			}
 			for range 2 { // the first worker died before it could say so
-				if err := h.Orders.Jobs()[jobs[0].Kind](ctx, jobs[0]); err != nil {
+				if err := handlers[jobs[0].Kind](ctx, jobs[0]); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -313,7 +333,7 @@ func TestParallelOrdersNeverShareANumber(t *testing.T) {
 			wg.Go(func() {
 				for n := w; n < orders; n += workers {
 					o := &order.Order{BillingAccount: &sid.Ref{ID: string(accounts[n])}, Items: []order.Item{{Offering: &sid.Ref{ID: string(offering)}}}}
-					if _, _, err := h.Orders.Orders.Add(ctx, o); err != nil {
+					if _, _, err := h.Orders.Place(ctx, o); err != nil {
 						t.Error(err)
 					}
 				}
@@ -356,9 +376,9 @@ func TestAnOrderThatNamesNoOfferingWaitsForAPerson(t *testing.T) {
 }
 
 func TestAnOrderUnderWayIsNotDeleted(t *testing.T) {
-	each(t, 1, func(ctx context.Context, t *testing.T, h *ordertest.House) {
+	onNet(t, 1, when(network.Activate, netsim.Later), func(ctx context.Context, t *testing.T, h *ordertest.House) {
 		i := place(ctx, t, h, h.Order(ctx, t, h.Account(ctx, t), "start"))
-		steps(ctx, t, h, i, "reserve")
+		h.Work(ctx, t)
 		err := h.Orders.Orders.Delete(ctx, i, 0)
 		var f *fault.Error
 		if !errors.As(err, &f) || f.Code != order.CodeUnderWay {
@@ -370,15 +390,63 @@ func TestAnOrderUnderWayIsNotDeleted(t *testing.T) {
 func TestACancelledOrderIsNotCarriedOut(t *testing.T) {
 	each(t, 1, func(ctx context.Context, t *testing.T, h *ordertest.House) {
 		i := place(ctx, t, h, h.Order(ctx, t, h.Account(ctx, t), "start"))
-		if _, err := h.Orders.Orders.Change(ctx, i, func(o *order.Order) error { o.State = order.Cancelled; return nil }); err != nil {
+		_, _, err := h.Orders.Cancel(ctx, i, "changed my mind")
+		if err != nil {
 			t.Fatal(err)
 		}
 		h.Work(ctx, t)
-		if o := get(ctx, t, h, i); o.State != order.Cancelled {
-			t.Errorf("the order is %s", o.State)
+		if o := get(ctx, t, h, i); o.State != order.Cancelled || o.CancellationDate == nil || o.CancellationReason != "changed my mind" {
+			t.Errorf("the order is %s: %+v", o.State, o)
 		}
 		if page, err := h.Subscriptions.Lines.Docs(ctx, store.Query{}); err != nil || page.Total != 0 {
 			t.Errorf("%d lines, %v", page.Total, err)
+		}
+		if _, _, err := h.Orders.Cancel(ctx, i, ""); fault.From(err).Code != order.CodeTooLate {
+			t.Errorf("it was cancelled twice: %v", err)
+		}
+	})
+}
+
+func TestAnOrderIsCancelledWhileTheNetworkWorks(t *testing.T) {
+	onNet(t, 1, when(network.Activate, netsim.Later), func(ctx context.Context, t *testing.T, h *ordertest.House) {
+		i := place(ctx, t, h, h.Order(ctx, t, h.Account(ctx, t), "plus"))
+		h.Work(ctx, t)
+		request, _, err := h.Orders.Cancel(ctx, i, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o := get(ctx, t, h, i); o.State != order.PendingCancellation || o.Items[0].State != order.PendingCancellation {
+			t.Errorf("the order is %s", o.State)
+		}
+		h.Work(ctx, t)
+		if _, err := h.Net.Deliver(); err != nil {
+			t.Fatal(err)
+		}
+		h.Work(ctx, t)
+		o := get(ctx, t, h, i)
+		if o.State != order.Cancelled || o.Items[0].State != order.Cancelled {
+			t.Fatalf("the order ended %s: %+v", o.State, o.Items[0].Milestones)
+		}
+		c, _, err := h.Orders.Cancellations.Get(ctx, request)
+		if err != nil || c.State != order.TaskDone || c.Effective == nil {
+			t.Errorf("the request is %+v, %v", c, err)
+		}
+		nothingLeft(ctx, t, h, id.ID(o.Items[0].Product.ID))
+		free(ctx, t, h)
+	})
+}
+
+func TestACompletedOrderCannotBeCancelled(t *testing.T) {
+	each(t, 1, func(ctx context.Context, t *testing.T, h *ordertest.House) {
+		i := place(ctx, t, h, h.Order(ctx, t, h.Account(ctx, t), "start"))
+		h.Work(ctx, t)
+		if _, _, err := h.Orders.Cancel(ctx, i, ""); fault.From(err).Code != order.CodeTooLate {
+			t.Errorf("%v", err)
+		}
+		// As a task it is recorded instead.
+		_, d, err := h.Orders.Cancellations.Add(ctx, &order.Cancellation{Order: &sid.Ref{ID: string(i)}})
+		if err != nil || !strings.Contains(string(d.Body), `"terminatedWithError"`) {
+			t.Errorf("%s, %v", d.Body, err)
 		}
 	})
 }

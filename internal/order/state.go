@@ -25,11 +25,11 @@ const (
 )
 
 var next = map[State][]State{
-	Acknowledged:        {Rejected, PendingOrder, Held, InProgress, Cancelled, AssessingCancel, Completed, Failed},
-	PendingOrder:        {InProgress, Held, Cancelled, AssessingCancel, Failed},
+	Acknowledged:        {Rejected, PendingOrder, Held, InProgress, Cancelled, AssessingCancel, Completed, Failed, Partial},
+	PendingOrder:        {InProgress, Held, Cancelled, AssessingCancel, Completed, Failed, Partial},
 	Held:                {InProgress, PendingOrder, Cancelled, AssessingCancel, Failed},
 	InProgress:          {Completed, Failed, Partial, Held, PendingOrder, AssessingCancel},
-	AssessingCancel:     {PendingCancellation, InProgress, Held, PendingOrder},
+	AssessingCancel:     {PendingCancellation, Acknowledged, InProgress, Held, PendingOrder, Cancelled},
 	PendingCancellation: {Cancelled, InProgress},
 	Rejected:            {}, Cancelled: {}, Completed: {}, Failed: {}, Partial: {},
 }
@@ -40,9 +40,9 @@ func (s State) Known() bool { _, ok := next[s]; return ok }
 // Final reports whether nothing follows.
 func (s State) Final() bool { return s.Known() && len(next[s]) == 0 }
 
-// runs reports whether the steps of an order in this state are carried out: not of one that is held, about
-// to be cancelled, or at its end.
-func (s State) runs() bool { return s == Acknowledged || s == InProgress }
+// runs reports whether the steps of an order in this state are carried out, or taken back: not of one that is
+// held, waits, or is at its end.
+func (s State) runs() bool { return s == Acknowledged || s == InProgress || s == PendingCancellation }
 
 // May reports whether to may follow.
 func (s State) May(to State) bool { return s == to || slices.Contains(next[s], to) }
@@ -58,7 +58,8 @@ const (
 	CodePlanMismatch fault.Code = "planDoesNotSuitAccount"
 )
 
-func (v Order) follow(prev *Order) error {
+// mayFollow refuses a change that the states of the order and its items do not allow.
+func (v Order) mayFollow(prev *Order) error {
 	if !v.State.Known() {
 		return fault.Invalidf("state", "%q is not a state of an order", v.State)
 	}
@@ -68,11 +69,25 @@ func (v Order) follow(prev *Order) error {
 	if len(v.Items) == 0 {
 		return fault.Invalidf("productOrderItem", "an order has at least one item")
 	}
+	if v.State == prev.State {
+		return nil
+	}
+	for _, it := range v.all() {
+		if it.Process == "" {
+			continue
+		}
+		if v.State == Cancelled && !it.State.Final() || v.State == PendingCancellation && it.Ends == "" && !it.State.Final() {
+			return fault.Conflictf(CodeState, "ask for the cancellation of an order that demarc carries out with a cancelProductOrder").At("state")
+		}
+		if v.State.Final() && !it.State.Final() {
+			return fault.Conflictf(CodeState, "the order is carried out by demarc, and its item %s is %s", it.ID, it.State).At("state")
+		}
+	}
 	return nil
 }
 
 func (v Order) removable() error {
-	if v.State == InProgress || v.State == PendingCancellation {
+	if v.State == InProgress || v.State == PendingCancellation || v.State == AssessingCancel {
 		return fault.Conflictf(CodeUnderWay, "an order that is %s cannot be deleted", v.State)
 	}
 	return nil
@@ -81,7 +96,10 @@ func (v Order) removable() error {
 // outcome is the order's state once all its items are final.
 func (v Order) outcome() State {
 	completed, failed := 0, 0
-	for _, i := range v.Items {
+	for _, i := range v.all() {
+		if i.Action == actionNone {
+			continue
+		}
 		switch i.State {
 		case Completed:
 			completed++

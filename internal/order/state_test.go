@@ -10,13 +10,13 @@ func TestStatesOfAnOrder(t *testing.T) {
 		from, to State
 		want     bool
 	}{
-		{Acknowledged, InProgress, true}, {Acknowledged, Rejected, true}, {Acknowledged, Cancelled, true}, {Acknowledged, Partial, false},
+		{Acknowledged, InProgress, true}, {Acknowledged, Rejected, true}, {Acknowledged, Cancelled, true}, {Acknowledged, Partial, true},
 		{InProgress, Completed, true}, {InProgress, Partial, true}, {InProgress, Failed, true}, {InProgress, Acknowledged, false}, {InProgress, Cancelled, false},
 		{InProgress, AssessingCancel, true}, {AssessingCancel, PendingCancellation, true}, {PendingCancellation, Cancelled, true},
 		{Completed, InProgress, false}, {Failed, InProgress, false}, {Completed, Completed, true},
 	} {
 		v := Order{State: c.to, Items: []Item{{}}}
-		if err := v.follow(&Order{State: c.from}); (err == nil) != c.want {
+		if err := v.mayFollow(&Order{State: c.from}); (err == nil) != c.want {
 			t.Errorf("%s to %s: %v", c.from, c.to, err)
 		}
 	}
@@ -32,10 +32,10 @@ func TestStatesOfAnOrder(t *testing.T) {
 			t.Errorf("%s is not final", s)
 		}
 	}
-	if err := (Order{State: "done", Items: []Item{{}}}).follow(&Order{State: InProgress}); err == nil {
+	if err := (Order{State: "done", Items: []Item{{}}}).mayFollow(&Order{State: InProgress}); err == nil {
 		t.Error("an order may be done")
 	}
-	if err := (Order{State: InProgress}).follow(&Order{State: InProgress}); err == nil {
+	if err := (Order{State: InProgress}).mayFollow(&Order{State: InProgress}); err == nil {
 		t.Error("an order lost its items")
 	}
 }
@@ -57,22 +57,30 @@ func TestHowAnOrderEnds(t *testing.T) {
 }
 
 func TestWhatAnItemWaitsFor(t *testing.T) {
-	const p, c, f, u = StepPending, StepCompleted, StepFailed, StepCompensated
+	const p, w, c, f, q, x, u = StepPending, StepWaiting, StepCompleted, StepFailed, StepUnanswered, StepUndoing, StepCompensated
 	for name, row := range map[string]struct {
-		steps []MilestoneStatus
-		want  string
-		ends  State
+		steps  []MilestoneStatus
+		ending State
+		want   string
+		ends   State
 	}{
-		"a new one":            {[]MilestoneStatus{p, p, p}, "do a", InProgress},
-		"one under way":        {[]MilestoneStatus{c, p, p}, "do b", InProgress},
-		"the last step":        {[]MilestoneStatus{c, c, p}, "do c", InProgress},
-		"a finished one":       {[]MilestoneStatus{c, c, c}, "", Completed},
-		"failed at once":       {[]MilestoneStatus{f, p, p}, "", Failed},
-		"failed in the middle": {[]MilestoneStatus{c, c, f}, "undo b", InProgress},
-		"half taken back":      {[]MilestoneStatus{c, u, f}, "undo a", InProgress},
-		"all taken back":       {[]MilestoneStatus{u, u, f}, "", Failed},
+		"a new one":                    {[]MilestoneStatus{p, p, p}, "", "do a", InProgress},
+		"one under way":                {[]MilestoneStatus{c, p, p}, "", "do b", InProgress},
+		"one that waits for an answer": {[]MilestoneStatus{c, w, p}, "", "", InProgress},
+		"the last step":                {[]MilestoneStatus{c, c, p}, "", "do c", InProgress},
+		"a finished one":               {[]MilestoneStatus{c, c, c}, "", "", Completed},
+		"failed at once":               {[]MilestoneStatus{f, p, p}, Failed, "", Failed},
+		"failed in the middle":         {[]MilestoneStatus{c, c, f}, Failed, "undo b", InProgress},
+		"never answered":               {[]MilestoneStatus{c, q, p}, Failed, "undo b", InProgress},
+		"half taken back":              {[]MilestoneStatus{c, u, f}, Failed, "undo a", InProgress},
+		"waiting to be taken back":     {[]MilestoneStatus{c, x, f}, Failed, "", InProgress},
+		"all taken back":               {[]MilestoneStatus{u, u, f}, Failed, "", Failed},
+		"cancelled before it began":    {[]MilestoneStatus{p, p, p}, Cancelled, "", Cancelled},
+		"cancelled in the middle":      {[]MilestoneStatus{c, p, p}, Cancelled, "undo a", PendingCancellation},
+		"cancelled while it waited":    {[]MilestoneStatus{c, w, p}, Cancelled, "", PendingCancellation},
+		"cancelled and all taken back": {[]MilestoneStatus{u, u, p}, Cancelled, "", Cancelled},
 	} {
-		it := Item{ID: "1", State: InProgress}
+		it := Item{ID: "1", State: InProgress, Ends: row.ending}
 		for n, s := range row.steps {
 			it.Milestones = append(it.Milestones, Milestone{Name: string(rune('a' + n)), Status: s})
 		}
@@ -100,7 +108,7 @@ func TestItemsAreCarriedOutOneAfterTheOther(t *testing.T) {
 	if m := v.next(); m != nil {
 		t.Errorf("an order whose rest a person does waits for %+v", m)
 	}
-	for _, s := range []State{Held, Cancelled, AssessingCancel, PendingCancellation} {
+	for _, s := range []State{Held, PendingOrder, Cancelled, AssessingCancel} {
 		if v := (Order{State: s, Items: []Item{item("1", Acknowledged, StepPending)}}); v.next() != nil {
 			t.Errorf("an order that is %s is carried out", s)
 		}

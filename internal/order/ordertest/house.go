@@ -5,11 +5,16 @@ package ordertest
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/demarc-bss/demarc/internal/account"
 	"github.com/demarc-bss/demarc/internal/catalog"
+	"github.com/demarc-bss/demarc/internal/connect/network"
+	"github.com/demarc-bss/demarc/internal/connect/npg"
 	"github.com/demarc-bss/demarc/internal/customer"
 	"github.com/demarc-bss/demarc/internal/house"
 	"github.com/demarc-bss/demarc/internal/inventory"
@@ -42,12 +47,48 @@ plans:
       - {name: Texts, type: sms, amount: 50, validityDays: 30}
 `
 
-// House is every domain on one store.
-type House struct{ *house.House }
+// House is every domain on one store, with a network and a number portability gateway that are simulated.
+type House struct {
+	*house.House
+	// Net answers everything at once, unless the house was made with another network.
+	Net *network.Simulator
+	// Told are the messages that customers were sent, in their order.
+	Told *Told
+}
+
+// Told keeps messages.
+type Told struct {
+	mu       sync.Mutex
+	messages []order.Message
+}
+
+// Notify implements order.Notifier.
+func (o *Told) Notify(_ context.Context, m order.Message) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.messages = append(o.messages, m)
+	return nil
+}
+
+// All are the messages so far.
+func (o *Told) All() []order.Message {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.messages)
+}
 
 // New builds the domains; the store holds nothing yet.
-func New(s *store.Store) *House {
-	return &House{house.New(s, house.Outside{Secret: []byte("the secret of an installation")})}
+func New(s *store.Store) *House { return NewOn(s, network.SimulatorOptions{}) }
+
+// NewOn is New with a network that behaves as the options say. Its callbacks are taken.
+func NewOn(s *store.Store, o network.SimulatorOptions) *House {
+	h := &House{Net: network.NewSimulator(o), Told: &Told{}}
+	h.House = house.New(s, house.Outside{
+		Network: h.Net, Ports: npg.NewSimulator(npg.Options{Now: s.Now}), Notifier: h.Told,
+		Secret: []byte("the secret of an installation"),
+	})
+	h.Net.OnCallback(h.Network.Tell)
+	return h
 }
 
 // Furnish creates the service provider, loads Plans, and fills the pools with so many numbers and SIMs.
@@ -114,6 +155,7 @@ func (h *House) Order(ctx context.Context, t testing.TB, a id.ID, plan string, w
 func (h *House) Work(ctx context.Context, t testing.TB) (ran int) {
 	t.Helper()
 	handlers := h.Jobs()
+	maps.Copy(handlers, h.WaitingJobs())
 	for {
 		jobs, err := h.Store.ClaimJobs(ctx, 16, time.Minute)
 		if err != nil {

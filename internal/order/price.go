@@ -1,0 +1,72 @@
+package order
+
+import (
+	"context"
+
+	"github.com/demarc-bss/demarc/internal/cart"
+	"github.com/demarc-bss/demarc/internal/kernel/fault"
+)
+
+// total sums the items' prices by kind.
+func (v *Order) total() (err error) {
+	var prices []cart.Line
+	for _, it := range v.all() {
+		prices = append(prices, cart.Line{Quantity: max(it.Quantity, 1), Prices: it.Prices})
+	}
+	v.Total, err = cart.Totals(prices)
+	return err
+}
+
+// fromCart fills an order that names a cart and no items with what is in it.
+func (p *planner) fromCart(ctx context.Context) error {
+	i := refTo(p.v.Cart, cart.Kind)
+	if p.v.Cart == nil {
+		return nil
+	}
+	if i == "" {
+		return p.wrong.add("shoppingCart.id", fault.Invalidf("", "there is no shopping cart %s", p.v.Cart.ID))
+	}
+	c, _, err := p.s.Carts.Carts.Get(ctx, i)
+	if err == nil {
+		err = c.Orderable(p.now)
+	}
+	if err != nil {
+		return p.wrong.add("shoppingCart.id", pathless(err))
+	}
+	if len(p.v.RelatedParty) == 0 {
+		p.v.RelatedParty = c.RelatedParty
+	}
+	if len(p.v.Items) > 0 {
+		return nil
+	}
+	for _, it := range c.Items {
+		if it.Status != cart.Saved {
+			p.v.Items = append(p.v.Items, fromCart(it))
+		}
+	}
+	var wrong fault.Several
+	p.v.numberItems(&wrong)
+	if len(p.v.Items) == 0 {
+		return p.wrong.add("shoppingCart.id", fault.Conflictf(cart.CodeEmpty, "the shopping cart is empty"))
+	}
+	return p.wrong.add("shoppingCart.id", wrong.Err())
+}
+
+func fromCart(it cart.Item) Item {
+	out := Item{ID: it.ID, Action: it.Action, Quantity: it.Quantity, Offering: it.Offering}
+	if it.Product != nil {
+		out.Product = &Product{ID: it.Product.ID, Name: it.Product.Name, Characteristics: it.Product.Characteristics}
+	}
+	for _, one := range it.Items {
+		out.Items = append(out.Items, fromCart(one))
+	}
+	return out
+}
+
+// takeCart makes the cart one that was ordered.
+func (p *planner) takeCart(ctx context.Context) error {
+	if i := refTo(p.v.Cart, cart.Kind); i != "" {
+		return p.s.Carts.Ordered(ctx, i, p.order)
+	}
+	return nil
+}
