@@ -14,6 +14,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/catalog"
 	"github.com/demarc-bss/demarc/internal/customer"
 	"github.com/demarc-bss/demarc/internal/inventory"
+	"github.com/demarc-bss/demarc/internal/kernel/event"
 	"github.com/demarc-bss/demarc/internal/kernel/job"
 	"github.com/demarc-bss/demarc/internal/network"
 	"github.com/demarc-bss/demarc/internal/order"
@@ -73,7 +74,7 @@ func New(s *store.Store, o Outside) *House {
 		Ended: func(ctx context.Context, e network.Outcome) error { return h.Orders.NetworkEnded(ctx, e) },
 	})
 	h.Subscriptions = subscription.New(s, h.Accounts, h.Providers)
-	h.Balances = balance.New(s, balance.Parts{Providers: h.Providers, Line: h.holder})
+	h.Balances = balance.New(s, balance.Parts{Providers: h.Providers, Line: h.holder, Lines: h.holders})
 	h.Vouchers = voucher.New(s, voucher.Parts{
 		Providers: h.Providers, Accounts: h.Accounts, Subscriptions: h.Subscriptions, Balances: h.Balances, Secret: o.Secret,
 	})
@@ -92,6 +93,7 @@ func New(s *store.Store, o Outside) *House {
 		Providers: h.Providers, Accounts: h.Accounts, Catalog: h.Catalog, Inventory: h.Inventory,
 		Subscriptions: h.Subscriptions, Balances: h.Balances,
 	})
+	s.React(h.follow, event.TypeOf(subscription.Kind.Name, event.State))
 	return h
 }
 
@@ -115,7 +117,7 @@ func (h *House) Jobs() map[string]job.Handler {
 // WaitingJobs are the handlers of jobs that wait for other systems, by kind.
 func (h *House) WaitingJobs() map[string]job.Handler {
 	all := h.Network.Jobs()
-	maps.Copy(all, h.Orders.WaitingJobs())
 	maps.Copy(all, h.Catalog.Jobs())
+	maps.Copy(all, h.Orders.WaitingJobs())
 	return all
 }
