@@ -1,0 +1,255 @@
+package bulkupload
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/demarc-bss/demarc/internal/account"
+	"github.com/demarc-bss/demarc/internal/balance"
+	"github.com/demarc-bss/demarc/internal/catalog"
+	"github.com/demarc-bss/demarc/internal/inventory"
+	"github.com/demarc-bss/demarc/internal/kernel/fault"
+	"github.com/demarc-bss/demarc/internal/kernel/id"
+	"github.com/demarc-bss/demarc/internal/kernel/money"
+	"github.com/demarc-bss/demarc/internal/kernel/msisdn"
+	"github.com/demarc-bss/demarc/internal/kernel/sid"
+	"github.com/demarc-bss/demarc/internal/subscription"
+)
+
+func first(texts ...string) string {
+	for _, t := range texts {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
+}
+
+func (s *Service) sims(ctx context.Context, u Upload, all []row) (map[int]error, error) {
+	list := make([]inventory.SIM, len(all))
+	for n, r := range all {
+		list[n] = inventory.SIM{ICCID: r.fields["iccid"], IMSI: r.fields["imsi"], Form: first(r.fields["simtype"], u.SIMType), Batch: u.BatchID}
+	}
+	return s.Inventory.AddSIMList(ctx, list, u.ICCIDForm)
+}
+
+func (s *Service) numbers(ctx context.Context, u Upload, all []row) (map[int]error, error) {
+	groups := map[string]inventory.Group{}
+	bad := map[int]error{}
+	var currency money.Currency
+	list := make([]inventory.Number, 0, len(all))
+	var at []int
+	for n, r := range all {
+		v := inventory.Number{Value: msisdn.Number(r.fields["msisdn"]), Class: inventory.Class(r.fields["pricing"]), Group: first(r.fields["msisdngroup"], u.Group)}
+		if v.Group != "" {
+			g, known := groups[v.Group]
+			if !known {
+				var err error
+				if g, err = s.Inventory.GroupNamed(ctx, v.Group); fault.KindOf(err) == fault.NotFound {
+					bad[n] = err
+					continue
+				} else if err != nil {
+					return nil, err
+				}
+				groups[v.Group] = g
+			}
+			v.Class, v.Price = inventory.Class(first(string(v.Class), string(g.Class))), g.Price
+		}
+		if text := r.fields["price"]; text != "" {
+			if currency == "" {
+				p, err := s.Providers.Current(ctx)
+				if err != nil {
+					return nil, err
+				}
+				currency = p.Currency
+			}
+			price, err := money.Parse(text, currency)
+			if err != nil {
+				bad[n] = err
+				continue
+			}
+			v.Price = &price
+		}
+		list, at = append(list, v), append(at, n)
+	}
+	wrong, err := s.Inventory.AddNumberList(ctx, list)
+	for n, why := range wrong {
+		bad[at[n]] = why
+	}
+	return bad, err
+}
+
+// sale is what a plan gives to lines that are made ahead.
+type sale struct {
+	id       id.ID
+	offering catalog.Offering
+	prices   []subscription.Price
+}
+
+// plan finds a price plan by its key.
+func (s *Service) plan(ctx context.Context, key string, now time.Time) (p sale, err error) {
+	if p.id, err = s.Catalog.ByKey(ctx, key); err != nil {
+		return p, err
+	}
+	if p.offering, _, err = s.Catalog.Offerings.Get(ctx, p.id); err != nil {
+		return p, err
+	}
+	if p.offering.OfferingType != catalog.PricePlan {
+		return p, fault.Invalidf("plan", "%s is no price plan", key)
+	}
+	if strings.EqualFold(p.offering.PaidType, account.Postpaid) {
+		return p, fault.Invalidf("plan", "%s is postpaid: only prepaid lines are made ahead of their sale", key)
+	}
+	if err = p.offering.Sellable(now); err != nil {
+		return p, err
+	}
+	p.prices, err = subscription.PricesOf(p.offering)
+	return p, err
+}
+
+// subscribers makes lines that are available: each has a number, a SIM, a plan, and an account of its own that nobody is
+// registered for yet. An account each, and not one for all, since a line never changes its account or its home: who
+// registers takes over the account, and the lines of an upload are spread over all homes.
+func (s *Service) subscribers(ctx context.Context, i id.ID, _ Upload, all []row) (map[int]error, error) {
+	p, err := s.Providers.Current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b := ahead{s: s, now: s.store.Now(ctx), currency: p.Currency, bad: map[int]error{}, upload: i}
+	if err := b.read(ctx, all); err != nil {
+		return nil, err
+	}
+	if err := b.supply(ctx); err != nil {
+		return nil, err
+	}
+	return b.bad, b.open(ctx)
+}
+
+// ahead is lines that are about to be made.
+type ahead struct {
+	s        *Service
+	now      time.Time
+	currency money.Currency
+	upload   id.ID
+	bad      map[int]error
+	list     []inventory.Supply
+	plans    []sale
+	money    []money.Amount
+}
+
+// read reads what the rows ask for.
+func (b *ahead) read(ctx context.Context, all []row) error {
+	known := map[string]sale{}
+	unknown := map[string]error{}
+	b.list, b.plans, b.money = make([]inventory.Supply, len(all)), make([]sale, len(all)), make([]money.Amount, len(all))
+	for n, r := range all {
+		key := r.fields["plan"]
+		p, ok := known[key]
+		if !ok && unknown[key] == nil {
+			var err error
+			if p, err = b.s.plan(ctx, key, b.now); fault.KindOf(err) == fault.Internal || fault.KindOf(err) == fault.Unavailable {
+				return err
+			} else if err != nil {
+				unknown[key] = err
+			} else {
+				known[key] = p
+			}
+		}
+		b.bad[n] = unknown[key]
+		b.plans[n], b.money[n] = p, money.OfMicros(0, b.currency)
+		if o := p.offering.OpeningBalance; o != nil {
+			b.money[n] = *o
+		}
+		if text := r.fields["balance"]; text != "" {
+			m, err := money.Parse(text, b.currency)
+			if err == nil && m.Micros() < 0 {
+				err = fault.Invalidf("balance", "a balance is not opened with less than nothing")
+			}
+			if err != nil && b.bad[n] == nil {
+				b.bad[n] = err
+			}
+			b.money[n] = m
+		}
+		b.list[n] = inventory.Supply{
+			Number: inventory.Number{Value: msisdn.Number(r.fields["msisdn"])},
+			SIM:    inventory.SIM{ICCID: r.fields["iccid"], IMSI: r.fields["imsi"], Form: r.fields["simtype"]},
+		}
+		if b.bad[n] == nil {
+			delete(b.bad, n)
+		}
+	}
+	return nil
+}
+
+// supply opens an account for each line and gives it its number and SIM.
+func (b *ahead) supply(ctx context.Context) error {
+	numbers := make([]msisdn.Number, len(b.list))
+	for n := range b.list {
+		numbers[n] = b.list[n].Number.Value
+		b.list[n].Line = id.New(subscription.Kind, id.RandomHome(), b.now)
+	}
+	used, err := b.s.Subscriptions.Numbered(ctx, numbers...)
+	if err != nil {
+		return err
+	}
+	for n, v := range numbers {
+		if used[string(v)] != "" && b.bad[n] == nil {
+			b.bad[n] = fault.Conflictf(subscription.CodeNumberInUse, "the mobile number %s is in use", v)
+		}
+	}
+	return b.s.Inventory.SupplyAll(ctx, b.list, inventory.EitherForm, b.bad)
+}
+
+// open stores the lines that nothing is wrong with, with their accounts and balances.
+func (b *ahead) open(ctx context.Context) error {
+	var names []string
+	var good []int
+	var homes []id.Home
+	for n := range b.list {
+		if b.bad[n] == nil {
+			home, _ := b.list[n].Line.Home()
+			good, names, homes = append(good, n), append(names, "Prepaid "+string(b.list[n].Number.Value)), append(homes, home)
+		}
+	}
+	accounts, err := b.s.Accounts.OpenAnonymous(ctx, names, homes)
+	if err != nil {
+		return err
+	}
+	lines, ids, holders := make([]subscription.Line, len(good)), make([]id.ID, len(good)), make([]balance.Holder, len(good))
+	for n, at := range good {
+		v, p := b.list[at], b.plans[at]
+		l := subscription.Line{
+			State: subscription.Available, AccountID: accounts[n], SubscriptionType: account.Prepaid, StateSince: &b.now,
+			MSISDN: v.Number.Value, ICCID: v.SIM.ICCID, IMSI: v.SIM.IMSI,
+			BillingAccount: &sid.Ref{ID: string(accounts[n]), Name: names[n]}, Resources: v.Resources(),
+		}
+		l.Name, l.Prices = p.offering.Name, p.prices
+		l.Offering = &sid.Ref{ID: string(p.id), Name: p.offering.Name}
+		l.Plans = []subscription.PlanPeriod{{Offering: p.id, Name: p.offering.Name, Prices: p.prices, From: b.now}}
+		lines[n], ids[n] = l, v.Line
+		holders[n] = balance.Holder{Subscription: v.Line, Account: accounts[n], Number: string(v.Number.Value)}
+	}
+	if err := b.s.Subscriptions.AddMany(ctx, ids, lines); err != nil {
+		return err
+	}
+	return b.balances(ctx, good, holders)
+}
+
+// balances opens the money of each line.
+func (b *ahead) balances(ctx context.Context, good []int, holders []balance.Holder) error {
+	wallets, err := b.s.Balances.Wallets(ctx, holders...)
+	if err != nil {
+		return err
+	}
+	for n, at := range good {
+		p := b.plans[at]
+		if _, err := wallets[n].Open(balance.Grant{
+			Name: "Main balance", UsageType: catalog.Monetary, Unit: string(b.currency), Amount: b.money[at].Micros(),
+			Offering: p.id, OfferingName: p.offering.Name,
+		}, balance.Cause{Kind: Kind.Name, ID: string(b.upload), Text: "Opening balance of " + p.offering.Name}); err != nil {
+			return err
+		}
+	}
+	return b.s.Balances.Save(ctx, wallets...)
+}
