@@ -15,6 +15,11 @@ type pgTx struct {
 	waiting []pgStatement
 	// sent says that the transaction has begun at the server.
 	sent bool
+	// journeys counts how often what waited was sent.
+	journeys int
+	// calm has statements not be interrupted when their ctx ends: that would end the connection, and with it what
+	// others do in this transaction.
+	calm bool
 	// failed is a conflict with another transaction, whatever the caller made of it: this one cannot commit.
 	failed error
 }
@@ -35,10 +40,22 @@ func (p *pgTx) note(err error) error {
 	return err
 }
 
+// under is the ctx that a statement runs under.
+func (p *pgTx) under(ctx context.Context) (context.Context, error) {
+	if !p.calm {
+		return ctx, nil
+	}
+	return context.WithoutCancel(ctx), ctx.Err()
+}
+
 func (p *pgTx) later(ctx context.Context, sql string, args ...any) error {
 	p.waiting = append(p.waiting, pgStatement{sql, plainArgs(args)})
 	if len(p.waiting) < mostTogether {
 		return nil
+	}
+	ctx, err := p.under(ctx)
+	if err != nil {
+		return err
 	}
 	return p.note(pgBatch(ctx, p.conn, p.take(), "", nil, nil))
 }
@@ -110,15 +127,24 @@ func pgQueries(ctx context.Context, c *pgx.Conn, first []pgStatement, sql string
 func (p *pgTx) take() []pgStatement {
 	waiting := p.waiting
 	p.waiting, p.sent = nil, true
+	p.journeys++
 	return waiting
 }
 
 func (p *pgTx) execs(ctx context.Context, sql string, lists [][]any) ([]int64, error) {
+	ctx, err := p.under(ctx)
+	if err != nil {
+		return nil, err
+	}
 	n, err := pgExecs(ctx, p.conn, p.take(), sql, lists)
 	return n, p.note(err)
 }
 
 func (p *pgTx) queries(ctx context.Context, sql string, lists [][]any, fn func(int, rows) error) error {
+	ctx, err := p.under(ctx)
+	if err != nil {
+		return err
+	}
 	return p.note(pgQueries(ctx, p.conn, p.take(), sql, lists, fn))
 }
 
@@ -132,6 +158,7 @@ func (p *pgTx) send(ctx context.Context, sql string, args []any) (pgx.BatchResul
 	n := len(p.waiting)
 	clear(p.waiting)
 	p.waiting, p.sent = p.waiting[:0], true
+	p.journeys++
 	r := p.conn.SendBatch(ctx, &b)
 	for range n {
 		if _, err := r.Exec(); err != nil {
@@ -143,6 +170,10 @@ func (p *pgTx) send(ctx context.Context, sql string, args []any) (pgx.BatchResul
 }
 
 func (p *pgTx) exec(ctx context.Context, sql string, args ...any) (int64, error) {
+	ctx, err := p.under(ctx)
+	if err != nil {
+		return 0, err
+	}
 	if len(p.waiting) == 0 {
 		n, err := pgConn{p.conn}.exec(ctx, sql, args...)
 		return n, p.note(err)
@@ -159,6 +190,10 @@ func (p *pgTx) exec(ctx context.Context, sql string, args ...any) (int64, error)
 }
 
 func (p *pgTx) query(ctx context.Context, sql string, args ...any) (rows, error) {
+	ctx, err := p.under(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if len(p.waiting) == 0 {
 		r, err := p.conn.Query(ctx, sql, plainArgs(args)...)
 		if err != nil {

@@ -12,17 +12,13 @@ import (
 
 // postgresDB is the engine for many nodes.
 type postgresDB struct {
-	pool *pgPool
-	// turn is held by the one transaction of this process that met others again and again and is tried without
-	// meeting those that did so too.
-	turn chan struct{}
+	pool  *pgPool
+	joint joint
 }
 
 const (
 	// maxTries bounds how often a transaction that met another is tried again.
 	maxTries = 12
-	// patience is after how many tries it waits for its turn.
-	patience = 3
 	// firstPause doubles with every try, up to lastPause; the real pause is drawn between none and that.
 	firstPause = 2 * time.Millisecond
 	lastPause  = 250 * time.Millisecond
@@ -44,7 +40,7 @@ func openPostgres(ctx context.Context, url string, o Options) (*postgresDB, erro
 	}
 	cfg.RuntimeParams["default_transaction_isolation"] = "read committed"
 	// Writes need connections beside the reads.
-	db := &postgresDB{pool: newPgPool(cfg, 2*o.Readers), turn: make(chan struct{}, 1)}
+	db := &postgresDB{pool: newPgPool(cfg, 2*o.Readers), joint: joint{size: mostJoined}}
 	s, err := db.pool.borrow(ctx)
 	if err != nil {
 		return nil, errors.Join(err, db.close())
@@ -78,41 +74,26 @@ func (db *postgresDB) snapshot(ctx context.Context, fn func(c conn) error) error
 	})
 }
 
-// write runs body in a serializable transaction and tries again when it met another one. Many that change the
-// same thing, as the balance that everybody pays into, would go on meeting each other: after some tries they
-// take turns.
+// write runs body in a serializable transaction, and joins those that met others when it met another one.
 func (db *postgresDB) write(ctx context.Context, body func(t *tx) error) error {
-	var err error
-	for try := range maxTries {
-		switch {
-		case try == patience:
-			select {
-			case db.turn <- struct{}{}:
-				defer func() { <-db.turn }()
-			case <-ctx.Done():
-				return errors.Join(ctx.Err(), err)
-			}
-		case try > 0:
-			if perr := pause(ctx, try); perr != nil {
-				return errors.Join(perr, err)
-			}
-		}
-		var met error
-		err = db.inTx(ctx, "BEGIN ISOLATION LEVEL SERIALIZABLE", func(p *pgTx) (bool, error) {
-			t := &tx{c: p}
-			err := body(t)
-			met = p.failed
-			return err == nil && met == nil && !t.dry, err
-		})
-		// What the body made of the conflict does not matter.
-		if met == nil && !retryable(err) {
-			return err
-		}
-		if err == nil {
-			err = met
-		}
+	operation := CallFrom(ctx).Operation
+	if db.joint.hot(operation) {
+		return db.join(ctx, body)
 	}
-	return err
+	var met error
+	err := db.inTx(ctx, "BEGIN ISOLATION LEVEL SERIALIZABLE", func(p *pgTx) (bool, error) {
+		t := &tx{c: p}
+		err := body(t)
+		met = p.failed
+		return err == nil && met == nil && !t.dry, err
+	})
+	// What the body made of the conflict does not matter.
+	again := met != nil || retryable(err)
+	db.joint.note(operation, again)
+	if !again {
+		return err
+	}
+	return db.join(ctx, body)
 }
 
 // inTx runs fn in a transaction that is committed when it says so; a panic rolls it back.
