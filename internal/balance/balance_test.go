@@ -2,12 +2,9 @@ package balance
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 	"time"
-
-	"pgregory.net/rapid"
 
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
@@ -284,73 +281,5 @@ func TestTopUpsSideBySideAllCount(t *testing.T) {
 		}
 		h.holds(ctx, t, cash, payers*each*1_000_000)
 		h.balanced(ctx, t)
-	})
-}
-
-// Whatever is opened, moved and refused, in any order: the ledger's sum is zero, and each bucket shows what
-// a naive count of its own says.
-func TestTheLedgerAgreesWithANaiveCount(t *testing.T) {
-	s := storetest.Open(t, "sqlite")
-	h, ctx := newHouse(s), storetest.Context(1)
-	units := map[string]string{"monetary": "CHF", "data": "bytes", "voice": "seconds", "sms": "messages"}
-	rapid.Check(t, func(r *rapid.T) {
-		of := h.holder(ctx, t)
-		count := map[id.ID]int64{}
-		var buckets []id.ID
-		r.Repeat(map[string]func(*rapid.T){
-			"open": func(r *rapid.T) {
-				usage := rapid.SampledFrom([]string{"monetary", "data", "voice", "sms"}).Draw(r, "usage")
-				amount := rapid.Int64Range(0, 1_000_000).Draw(r, "amount")
-				i := h.open(ctx, t, of, usage, units[usage], amount)
-				buckets, count[i] = append(buckets, i), amount
-			},
-			"move": func(r *rapid.T) {
-				if len(buckets) == 0 {
-					r.Skip()
-				}
-				var moves []Movement
-				after := map[id.ID]int64{}
-				fits := true
-				for range rapid.IntRange(1, 3).Draw(r, "moves") {
-					m := Movement{rapid.SampledFrom(buckets).Draw(r, "bucket"), rapid.Int64Range(-600_000, 600_000).Draw(r, "amount"), rapid.SampledFrom([]string{Issued, Topups, Sales, Taxes}).Draw(r, "against")}
-					if _, seen := after[m.Bucket]; !seen {
-						after[m.Bucket] = count[m.Bucket]
-					}
-					after[m.Bucket] += m.Amount
-					fits = fits && after[m.Bucket] >= 0
-					moves = append(moves, m)
-				}
-				err := h.Move(ctx, Cause{Kind: "test", ID: "1", Text: "Moved"}, moves...)
-				if fits != (err == nil) || err != nil && fault.From(err).Code != CodeInsufficient {
-					r.Fatalf("%v: %v, should fit: %v", moves, err, fits)
-				}
-				if fits {
-					for i, n := range after {
-						count[i] = n
-					}
-				}
-			},
-			"undone": func(r *rapid.T) {
-				if len(buckets) == 0 {
-					r.Skip()
-				}
-				no := errors.New("changed my mind")
-				err := h.store.Write(ctx, func(ctx context.Context) error {
-					if err := h.Move(ctx, Cause{Kind: "test", ID: "2"}, Movement{buckets[0], 5, Issued}); err != nil {
-						return err
-					}
-					return no
-				})
-				if !errors.Is(err, no) {
-					r.Fatal(err)
-				}
-			},
-			"": func(r *rapid.T) {
-				for _, i := range buckets {
-					h.holds(ctx, r, i, count[i])
-				}
-			},
-		})
-		h.balanced(ctx, r)
 	})
 }

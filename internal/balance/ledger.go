@@ -101,22 +101,24 @@ func (s *Service) reverse(ctx context.Context, w *Wallet, h *Held, of, because C
 		}
 	}
 	opened := h.Bucket.OpenedByKind == of.Kind && h.Bucket.OpenedBy == of.ID
-	p := w.plan()
 	back := int64(0)
 	for _, account := range others {
-		if net[account] == 0 {
-			continue
-		}
 		n := -net[account] // into the other account
 		if opened && !h.Bucket.Monetary() {
 			n = min(n, h.Left-back)
 		}
+		net[account] = n
 		back += n
-		p.other(account, h.Bucket.Unit, n)
 	}
-	if len(p.entries) > 0 {
+	p := w.plan()
+	if slices.ContainsFunc(others, func(account string) bool { return net[account] != 0 }) {
 		if err := p.take(h, -back, true); err != nil {
 			return err
+		}
+	}
+	for _, account := range others {
+		if net[account] != 0 {
+			p.other(account, h.Bucket.Unit, net[account])
 		}
 	}
 	p.done(Cause{Kind: of.Kind, ID: of.ID, Text: because.Text})

@@ -77,8 +77,15 @@ func (s *Service) Wallet(ctx context.Context, line id.ID) (*Wallet, error) {
 		return nil, err
 	}
 	w, err := s.wallet(ctx, line, held)
-	if err != nil || w.Account == "" {
+	if err != nil {
 		return w, err
+	}
+	if len(held) == 0 { // nothing of its own tells whose it is
+		who, err := s.parts.Line(ctx, string(line))
+		if err != nil && fault.KindOf(err) != fault.NotFound {
+			return nil, err
+		}
+		w.Account = who.Account
 	}
 	if _, ours := w.Account.Home(); !ours {
 		return w, nil
