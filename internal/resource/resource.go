@@ -319,11 +319,20 @@ func (s *Set[T]) fixed(before, after jsontext.Value) error {
 	}
 	var found []fault.Detail
 	for _, name := range s.rules.Fixed {
-		if was, ok := b[name]; ok && string(was) != string(a[name]) {
+		if was, ok := b[name]; ok && !same(was, a[name]) {
 			found = append(found, fault.Detail{Attribute: name, Message: name + " cannot be changed"})
 		}
 	}
 	return fault.InvalidAll(found)
+}
+
+// same reports whether two JSON values are one, however their members are ordered.
+func same(a, b jsontext.Value) bool {
+	if string(a) == string(b) {
+		return true
+	}
+	a, b = a.Clone(), b.Clone()
+	return a.Canonicalize() == nil && b.Canonicalize() == nil && string(a) == string(b)
 }
 
 // encode writes a value that was read from came (nil: from nothing).
