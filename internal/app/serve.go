@@ -34,8 +34,8 @@ func (a *App) tmfDeps() tmf.Deps {
 		Buckets: a.Balances.Openings(), Topups: a.Balances.Topups, Adjustments: a.Balances.Adjustments,
 		Reservations: a.Balances.Reservations, Transfers: a.Balances.Transfers,
 		AccumulatedBalances: a.Balances.Accumulated(), BalanceActionHistory: a.Balances.Actions(),
-		Orders: a.Orders.Orders, Cancellations: a.Orders.Cancellations, Carts: a.Carts.Carts,
-		Hubs: a.hub.Hubs, Secret: a.hub.Secret,
+		Products: a.Subscriptions.Products(),
+		Hubs:     a.hub.Hubs, Secret: a.hub.Secret,
 	}
 }
 

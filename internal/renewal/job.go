@@ -128,7 +128,7 @@ func (s *Service) moved(ctx context.Context, e event.Event) error {
 		return nil
 	}
 	line, _, err := s.Subscriptions.Lines.Get(ctx, e.Subject)
-	if err != nil || line.State.Ended() || line.State == subscription.Pending {
+	if err != nil || line.Recorded || line.State.Ended() || line.State == subscription.Pending {
 		return err
 	}
 	l, err := s.life(ctx, e.Subject)

@@ -17,6 +17,9 @@ func (v *Line) begin() error {
 	if v.Type == "" {
 		v.Type = "Product"
 	}
+	if v.Recorded {
+		return v.check()
+	}
 	if v.State == "" {
 		v.State = Pending
 	}
@@ -30,6 +33,12 @@ func (v *Line) begin() error {
 }
 
 func (v Line) check() error {
+	if v.Recorded {
+		if v.Status == "" {
+			return fault.Invalidf("status", "status is mandatory")
+		}
+		return nil
+	}
 	if !v.State.Known() {
 		return fault.Invalidf("state", "%q is not a state of a subscription", v.State)
 	}
@@ -42,6 +51,9 @@ func (v Line) check() error {
 func (v *Line) follow(prev *Line, now time.Time) error {
 	if err := v.check(); err != nil {
 		return err
+	}
+	if v.Recorded {
+		return nil
 	}
 	if v.State == prev.State && v.Status != prev.Status {
 		return fault.Invalidf("status", "status follows from state; it is not changed by itself")
@@ -97,7 +109,7 @@ func (v *Line) Enter(to State, reason string, at time.Time) {
 }
 
 func (v Line) removable() error {
-	if !v.State.Ended() {
+	if !v.Recorded && !v.State.Ended() {
 		return fault.Conflictf(CodeState, "a subscription that is %s cannot be deleted", v.State)
 	}
 	return nil
@@ -106,7 +118,12 @@ func (v Line) removable() error {
 func (s *Service) rules() resource.Rules[Line] {
 	return resource.Rules[Line]{
 		Domain: "productInventoryManagement",
-		Home:   func(v *Line) (id.Home, bool) { return v.AccountID.Home() },
+		Home: func(v *Line) (id.Home, bool) {
+			if v.Recorded && v.BillingAccount != nil {
+				return id.ID(v.BillingAccount.ID).Home()
+			}
+			return v.AccountID.Home()
+		},
 		Create: func(ctx context.Context, i id.ID, v *Line, _ time.Time) error {
 			if err := v.begin(); err != nil {
 				return err
@@ -116,9 +133,17 @@ func (s *Service) rules() resource.Rules[Line] {
 		Change: func(_ context.Context, prev, v *Line, now time.Time) error { return v.follow(prev, now) },
 		Remove: func(_ context.Context, v *Line) error { return v.removable() },
 		After:  s.after,
-		State:  func(v *Line) string { return string(v.State) },
-		Touch:  func(v *Line, _ time.Time) { v.Status = v.State.Status() },
-		Fixed:  []string{"accountId", "msisdn", "iccid", "imsi", "billingAccount", "productOffering", "realizingResource"},
+		State: func(v *Line) string {
+			if v.Recorded {
+				return v.Status
+			}
+			return string(v.State)
+		},
+		Touch: func(v *Line, _ time.Time) {
+			if !v.Recorded {
+				v.Status = v.State.Status()
+			}
+		},
 	}
 }
 

@@ -67,6 +67,9 @@ type Line struct {
 	// entered says that Enter has set the state with its reason and moment.
 	entered bool
 
+	// Recorded is a product that is no line: somebody recorded it here, and it is kept as it came.
+	Recorded bool `json:"isRecord,omitzero"`
+
 	OrderDate       *time.Time `json:"orderDate,omitzero"`
 	StartDate       *time.Time `json:"startDate,omitzero"`
 	TerminationDate *time.Time `json:"terminationDate,omitzero"`
@@ -182,7 +185,7 @@ func New(s *store.Store, accounts *account.Service, providers *provider.Service)
 	v := &Service{store: s, accounts: accounts, providers: providers}
 	v.Lines = resource.New(s, store.Definition{
 		Kind: Kind, Table: "subscription",
-		Indexed: map[string]string{"accountId": "account_id", "msisdn": "msisdn", "status": "status"},
+		Indexed: map[string]string{"accountId": "account_id", "msisdn": "msisdn", "status": "status", "state": "state", "iccid": "iccid"},
 		Loose:   []string{"product"}, // held by value: their ids are the line's own
 	}, v.rules())
 	return v
@@ -205,6 +208,9 @@ func (s *Service) Resolve(ctx context.Context, text string) (id.ID, Line, error)
 		}
 	}
 	v, _, err := s.Lines.Get(ctx, i)
+	if err == nil && v.Recorded {
+		err = fault.NotFoundf("the product %s is recorded, and no subscription", i)
+	}
 	return i, v, err
 }
 

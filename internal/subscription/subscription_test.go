@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/demarc-bss/demarc/internal/account"
 	"github.com/demarc-bss/demarc/internal/catalog"
 	"github.com/demarc-bss/demarc/internal/customer"
@@ -154,4 +157,77 @@ func build(ctx context.Context, t *testing.T, s *store.Store) (*Service, id.ID) 
 		t.Fatal(err)
 	}
 	return New(s, accounts, providers), a
+}
+
+func TestTheInventoryShowsLinesAndKeepsWhatIsRecorded(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := storetest.Context(1)
+		v, a := build(ctx, t, s)
+		line, _, err := v.Lines.Add(ctx, &Line{AccountID: a, MSISDN: "41790000001", ICCID: "8941001"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.Move(ctx, line, Active); err != nil {
+			t.Fatal(err)
+		}
+		p := v.Products()
+		d, err := p.Create(ctx, []byte(`{"name":"Router","status":"active","billingAccount":{"id":"`+string(a)+`"}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if page, err := p.Docs(ctx, store.Query{}); err != nil || page.Total != 2 {
+			t.Errorf("%d products, %v", page.Total, err)
+		}
+		if _, _, err := v.Resolve(ctx, string(d.ID)); fault.KindOf(err) != fault.NotFound {
+			t.Errorf("what is recorded is a subscription: %v", err)
+		}
+		for _, body := range []string{`{"status":"active","state":"active"}`, `{"status":"active","accountId":"` + string(a) + `"}`, `{"status":"active","msisdn":"41790000009"}`} {
+			if _, err := p.Create(ctx, []byte(body)); fault.KindOf(err) != fault.Invalid {
+				t.Errorf("%s was recorded: %v", body, err)
+			}
+		}
+		patch := func(i id.ID, body string) (Line, error) {
+			_, err := p.Patch(ctx, i, 0, func(now jsontext.Value) (jsontext.Value, error) {
+				was, _ := objectOf(now)
+				next, err := objectOf([]byte(body))
+				if err != nil {
+					return nil, err
+				}
+				for name, value := range next {
+					was[name] = value
+				}
+				return json.Marshal(was, json.Deterministic(true))
+			})
+			now, _, _ := v.Lines.Get(ctx, i)
+			return now, err
+		}
+		for body, want := range map[string]string{
+			`{"msisdn":"41790000002"}`: "msisdn", `{"state":"locked"}`: "state", `{"creditLimit":{"unit":"CHF","value":9}}`: "creditLimit",
+			`{"monthlySpendLimit":{"unit":"CHF","value":9}}`: "monthlySpendLimit", `{"isRecord":true}`: "isRecord",
+			`{"productOffering":{"id":"1"}}`: "productOffering", `{"terminationDate":"2026-01-01T00:00:00Z"}`: "terminationDate",
+			`{"status":"terminated"}`: "status",
+		} {
+			if _, err := patch(line, body); err == nil || fault.From(err).Attribute != want {
+				t.Errorf("%s: %v", body, err)
+			}
+		}
+		if now, err := patch(line, `{"description":"Mum's"}`); err != nil || string(now.Rest["description"]) != `"Mum's"` || now.State != Active {
+			t.Errorf("%+v %v", now, err)
+		}
+		if now, err := patch(line, `{"status":"suspended"}`); err != nil || now.State != Suspended || now.StateSince == nil {
+			t.Errorf("%+v %v", now, err)
+		}
+		if now, err := patch(line, `{"status":"active"}`); err != nil || now.State != Active {
+			t.Errorf("%+v %v", now, err)
+		}
+		if now, err := patch(d.ID, `{"status":"terminated"}`); err != nil || now.Status != "terminated" {
+			t.Errorf("%+v %v", now, err)
+		}
+		if err := p.Delete(ctx, line, 0); fault.From(err).Code != CodeState {
+			t.Errorf("an active line was deleted: %v", err)
+		}
+		if err := p.Delete(ctx, d.ID, 0); err != nil {
+			t.Error(err)
+		}
+	})
 }

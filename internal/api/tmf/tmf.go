@@ -32,6 +32,8 @@ type Deps struct {
 	ImportJobs            resource.Any
 	ExportJobs            resource.Any
 
+	Products resource.Any
+
 	Buckets              resource.Any
 	Topups               resource.Any
 	Adjustments          resource.Any
@@ -39,10 +41,6 @@ type Deps struct {
 	Transfers            resource.Any
 	AccumulatedBalances  resource.Any
 	BalanceActionHistory resource.Any
-
-	Orders        resource.Any
-	Cancellations resource.Any
-	Carts         resource.Any
 
 	// Hubs are the event subscriptions of all APIs, and Secret what the deliveries to one are signed with.
 	Hubs   resource.Any
@@ -77,7 +75,7 @@ type entry struct {
 }
 
 func apis(d Deps) []api {
-	return []api{customerManagement(d), partyManagement(d), partyRoleManagement(d), accountManagement(d), prepayBalanceManagement(d), productCatalog(d), productOrdering(d), shoppingCart(d)}
+	return []api{customerManagement(d), partyManagement(d), partyRoleManagement(d), accountManagement(d), prepayBalanceManagement(d), productCatalog(d), productInventory(d)}
 }
 
 // Resources declares all resources of the façade.
