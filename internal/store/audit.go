@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"github.com/demarc-bss/demarc/internal/store/engine"
 	"time"
 
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
@@ -65,7 +66,7 @@ func (t *tx) audit(ctx context.Context, home id.Home, spid int, entity, entityID
 		return err
 	}
 	actor, call := sc.Actor(), CallFrom(ctx)
-	err = t.later(ctx, sqlAudit, int64(home), int64(spid), string(id.New(auditKind, home, t.now)), micros(t.now),
+	err = t.Later(ctx, sqlAudit, int64(home), int64(spid), string(id.New(auditKind, home, t.now)), engine.Micros(t.now),
 		actor.Subject, actor.Client, call.Operation, call.RequestID, call.Reason, entity, entityID, document(before), document(after))
 	return dbFault(err)
 }
@@ -89,11 +90,11 @@ func (s *Store) Audit(ctx context.Context, entityID id.ID) ([]Record, error) {
 		return nil, fault.NotFoundf("there is no %s", shorten(string(entityID)))
 	}
 	var all []Record
-	err = s.readEach(ctx, sqlAudits, []any{int64(home), int64(spid), string(entityID)}, func(r rows) error {
+	err = s.readEach(ctx, sqlAudits, []any{int64(home), int64(spid), string(entityID)}, func(r engine.Rows) error {
 		rec := Record{SPID: spid, EntityID: string(entityID)}
 		var at int64
 		var i string
-		if err := r.scan(&i, &at, &rec.Subject, &rec.Client, &rec.Operation, &rec.RequestID, &rec.Reason, &rec.Entity, &rec.Before, &rec.After); err != nil {
+		if err := r.Scan(&i, &at, &rec.Subject, &rec.Client, &rec.Operation, &rec.RequestID, &rec.Reason, &rec.Entity, &rec.Before, &rec.After); err != nil {
 			return err
 		}
 		rec.ID, rec.At = id.ID(i), moment(at)

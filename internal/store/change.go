@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"github.com/demarc-bss/demarc/internal/store/engine"
 
 	"github.com/go-json-experiment/json"
 
@@ -76,7 +77,7 @@ func encode(v any) ([]byte, error) {
 
 func (ch *change) touch() {
 	if ch.s.docs != nil {
-		ch.t.touched = append(ch.t.touched, cache.Key{SPID: ch.spid, ID: string(ch.id)})
+		ch.t.Touched = append(ch.t.Touched, cache.Key{SPID: ch.spid, ID: string(ch.id)})
 	}
 }
 
@@ -85,8 +86,8 @@ func (ch *change) insert(ctx context.Context, raw []byte) (Doc, error) {
 	if err != nil {
 		return Doc{}, err
 	}
-	now := micros(ch.t.now)
-	n, err := ch.t.exec(ctx, ch.d.sql.insert, int64(ch.home), int64(ch.spid), string(ch.id), now, asText(body))
+	now := engine.Micros(ch.t.now)
+	n, err := ch.t.Exec(ctx, ch.d.sql.insert, int64(ch.home), int64(ch.spid), string(ch.id), now, asText(body))
 	if err != nil {
 		return Doc{}, dbFault(err)
 	}
@@ -129,7 +130,7 @@ func (ch *change) update(ctx context.Context, version int64, raw []byte) (Doc, e
 	if err != nil {
 		return Doc{}, err
 	}
-	n, err := ch.t.exec(ctx, ch.d.sql.update, micros(ch.t.now), asText(body), int64(ch.home), int64(ch.spid), string(ch.id), version)
+	n, err := ch.t.Exec(ctx, ch.d.sql.update, engine.Micros(ch.t.now), asText(body), int64(ch.home), int64(ch.spid), string(ch.id), version)
 	if err != nil {
 		return Doc{}, dbFault(err)
 	}
@@ -158,7 +159,7 @@ func (ch *change) delete(ctx context.Context, version int64) error {
 	if err := ch.unreferred(ctx); err != nil {
 		return err
 	}
-	n, err := ch.t.exec(ctx, ch.d.sql.delete, int64(ch.home), int64(ch.spid), string(ch.id), version)
+	n, err := ch.t.Exec(ctx, ch.d.sql.delete, int64(ch.home), int64(ch.spid), string(ch.id), version)
 	if err != nil {
 		return dbFault(err)
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"github.com/demarc-bss/demarc/internal/store/engine"
 	"maps"
 	"slices"
 
@@ -39,12 +40,12 @@ func (s *Store) Claim(ctx context.Context, kind, value string, owner id.ID) erro
 	if err != nil {
 		return err
 	}
-	n, err := t.exec(ctx, sqlClaim, append(key, string(owner))...)
+	n, err := t.Exec(ctx, sqlClaim, append(key, string(owner))...)
 	if err != nil || n == 1 {
 		return dbFault(err)
 	}
 	var holder string
-	if _, err := row(ctx, t.c, sqlClaimant, key, &holder); err != nil {
+	if _, err := engine.Row(ctx, t.Conn, sqlClaimant, key, &holder); err != nil {
 		return dbFault(err)
 	}
 	if holder != string(owner) {
@@ -70,7 +71,7 @@ func (s *Store) ClaimAll(ctx context.Context, kind string, owners map[string]id.
 		}
 		lists[n] = append(key, string(owners[v]))
 	}
-	affected, err := t.execs(ctx, sqlClaim, lists)
+	affected, err := t.Execs(ctx, sqlClaim, lists)
 	if err != nil {
 		return nil, dbFault(err)
 	}
@@ -96,9 +97,9 @@ func (s *Store) Claimants(ctx context.Context, kind string, values ...string) (m
 		lists[n] = key
 	}
 	held := map[string]id.ID{}
-	err := s.readAll(ctx, sqlClaimant, lists, func(n int, r rows) error {
+	err := s.readAll(ctx, sqlClaimant, lists, func(n int, r engine.Rows) error {
 		var owner string
-		err := r.scan(&owner)
+		err := r.Scan(&owner)
 		held[values[n]] = id.ID(owner)
 		return err
 	})
@@ -115,7 +116,7 @@ func (s *Store) Unclaim(ctx context.Context, kind, value string) error {
 	if err != nil {
 		return err
 	}
-	return dbFault(t.later(ctx, sqlUnclaim, key...))
+	return dbFault(t.Later(ctx, sqlUnclaim, key...))
 }
 
 // Claimant is who holds a value; empty when nobody does.

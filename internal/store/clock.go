@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"github.com/demarc-bss/demarc/internal/store/engine"
 	"math"
 	"time"
 
@@ -84,7 +85,7 @@ func (s *Store) BeginClock(ctx context.Context, sandbox bool) error {
 	if sandbox {
 		own = 1
 	}
-	if _, err := t.exec(ctx, sqlBeginClock, int64(spid), own, micros(t.machine)); err != nil {
+	if _, err := t.Exec(ctx, sqlBeginClock, int64(spid), own, engine.Micros(t.machine)); err != nil {
 		return dbFault(err)
 	}
 	t.sandbox = sandbox
@@ -97,12 +98,12 @@ type dial struct {
 	job                                       string
 }
 
-func (d *dial) read(ctx context.Context, c conn, spid int) (found bool, err error) {
-	return row(ctx, c, sqlClock, []any{int64(spid)}, &d.sandbox, &d.at, &d.target, &d.origin, &d.began, &d.stops, &d.job)
+func (d *dial) read(ctx context.Context, c engine.Conn, spid int) (found bool, err error) {
+	return engine.Row(ctx, c, sqlClock, []any{int64(spid)}, &d.sandbox, &d.at, &d.target, &d.origin, &d.began, &d.stops, &d.job)
 }
 
 func (d *dial) save(ctx context.Context, t *tx, spid int) error {
-	_, err := t.exec(ctx, sqlSetClock, d.at, d.target, d.origin, d.began, d.stops, d.job, int64(spid))
+	_, err := t.Exec(ctx, sqlSetClock, d.at, d.target, d.origin, d.began, d.stops, d.job, int64(spid))
 	return dbFault(err)
 }
 
@@ -117,14 +118,14 @@ func (s *Store) sandboxed(ctx context.Context) (spid int, sandbox bool, err erro
 	if known, ok := s.sandboxes.Load(spid); ok {
 		return spid, known.(bool), nil
 	}
-	c, release, err := s.engine.read(ctx)
+	c, release, err := s.db.Read(ctx)
 	if err != nil {
 		return spid, false, err
 	}
 	defer release()
 	var d dial
 	found, err := d.read(ctx, c, spid)
-	if missing(err) {
+	if engine.Missing(err) {
 		return spid, false, nil // the schema is older than sandboxes, and about to be brought up to date
 	}
 	if found && err == nil {
@@ -142,7 +143,7 @@ func (t *tx) tell(ctx context.Context, spid int, sandbox bool) error {
 	}
 	t.sandbox = true
 	var d dial
-	if _, err := d.read(ctx, t.c, spid); err != nil {
+	if _, err := d.read(ctx, t.Conn, spid); err != nil {
 		return err
 	}
 	t.now = moment(d.at)
@@ -157,7 +158,7 @@ func (s *Store) Now(ctx context.Context) time.Time {
 	}
 	if spid, sandbox, err := s.sandboxed(ctx); err == nil && sandbox {
 		var d dial
-		if c, release, err := s.engine.read(ctx); err == nil {
+		if c, release, err := s.db.Read(ctx); err == nil {
 			defer release()
 			if found, err := d.read(ctx, c, spid); err == nil && found {
 				return moment(d.at)
@@ -196,7 +197,7 @@ func (s *Store) Clock(ctx context.Context) (now SandboxClock, err error) {
 	}
 	err = s.Snapshot(ctx, func(ctx context.Context) error {
 		var d dial
-		if _, err := d.read(ctx, s.txFrom(ctx).c, spid); err != nil {
+		if _, err := d.read(ctx, s.txFrom(ctx).Conn, spid); err != nil {
 			return dbFault(err)
 		}
 		if d.sandbox == 0 {
@@ -214,7 +215,7 @@ func (s *Store) Clock(ctx context.Context) (now SandboxClock, err error) {
 			return err
 		}
 		b := &builder{}
-		return s.readEach(ctx, `SELECT `+jobColumns+sqlFailedJobs+` ORDER BY id`+b.page(0, mostFailed, s.Engine()), args, func(r rows) error {
+		return s.readEach(ctx, `SELECT `+jobColumns+sqlFailedJobs+` ORDER BY id`+b.page(0, mostFailed, s.Engine()), args, func(r engine.Rows) error {
 			j, err := scanJob(r)
 			now.Failed = append(now.Failed, j)
 			return err
@@ -240,7 +241,7 @@ func (s *Store) MoveClock(ctx context.Context, to time.Time) (SandboxClock, erro
 			return err
 		}
 		var d dial
-		if _, err := d.read(ctx, t.c, spid); err != nil {
+		if _, err := d.read(ctx, t.Conn, spid); err != nil {
 			return dbFault(err)
 		}
 		switch {
@@ -248,12 +249,12 @@ func (s *Store) MoveClock(ctx context.Context, to time.Time) (SandboxClock, erro
 			return noSandbox()
 		case d.target != 0:
 			return fault.Conflictf(CodeClockMoving, "the clock is on its way to %s", moment(d.target).Format(time.RFC3339))
-		case micros(to) < d.at:
+		case engine.Micros(to) < d.at:
 			return fault.Invalidf("time", "the clock stands at %s and only moves forwards", moment(d.at).Format(time.RFC3339Nano))
 		case to.After(moment(d.at).AddDate(mostYears, 0, 0)):
 			return fault.Invalidf("time", "the clock moves at most %d years at once", mostYears)
 		}
-		d.origin, d.began, d.stops, d.target = d.at, micros(t.machine), 0, micros(to)
+		d.origin, d.began, d.stops, d.target = d.at, engine.Micros(t.machine), 0, engine.Micros(to)
 		if err := s.armClock(ctx, t, spid, &d, 0); err != nil {
 			return err
 		}
@@ -283,7 +284,7 @@ func (s *Store) armClock(ctx context.Context, t *tx, spid int, d *dial, after ti
 	i := id.New(job.KindID, 0, t.now)
 	// Nothing else moves the clock on: it is tried for ever.
 	j := promised(job.Job{Kind: ClockJob, RunAt: t.machine.Add(after), MaxAttempts: math.MaxInt32}, t.machine, sc, CallFrom(ctx))
-	if _, err := t.enqueue(ctx, 0, spid, i, j, micros(j.RunAt), byMachine); err != nil {
+	if _, err := t.enqueue(ctx, 0, spid, i, j, engine.Micros(j.RunAt), byMachine); err != nil {
 		return err
 	}
 	d.job = string(i)
@@ -300,7 +301,7 @@ func (s *Store) advance(ctx context.Context, j job.Job) error {
 		return err
 	}
 	var d dial
-	if _, err := d.read(ctx, t.c, j.SPID); err != nil {
+	if _, err := d.read(ctx, t.Conn, j.SPID); err != nil {
 		return dbFault(err)
 	}
 	if d.target == 0 || d.job != string(j.ID) {
@@ -308,7 +309,7 @@ func (s *Store) advance(ctx context.Context, j job.Job) error {
 	}
 	for range stopsAtOnce {
 		var open string
-		waits, err := row(ctx, t.c, sqlOpenJobs, []any{int64(j.SPID)}, &open)
+		waits, err := engine.Row(ctx, t.Conn, sqlOpenJobs, []any{int64(j.SPID)}, &open)
 		if err != nil {
 			return dbFault(err)
 		}
@@ -316,7 +317,7 @@ func (s *Store) advance(ctx context.Context, j job.Job) error {
 			return s.armClock(ctx, t, j.SPID, &d, lookAgain)
 		}
 		var next int64
-		more, err := row(ctx, t.c, sqlNextStop, []any{int64(j.SPID), d.target}, &next)
+		more, err := engine.Row(ctx, t.Conn, sqlNextStop, []any{int64(j.SPID), d.target}, &next)
 		if err != nil {
 			return dbFault(err)
 		}
@@ -327,7 +328,7 @@ func (s *Store) advance(ctx context.Context, j job.Job) error {
 		if d.at < next {
 			d.at, d.stops = next, d.stops+1
 		}
-		if _, err := t.exec(ctx, sqlUnpark, micros(t.machine), int64(j.SPID), d.at); err != nil {
+		if _, err := t.Exec(ctx, sqlUnpark, engine.Micros(t.machine), int64(j.SPID), d.at); err != nil {
 			return dbFault(err)
 		}
 		t.jobs = true
@@ -341,14 +342,14 @@ func (s *Store) hastenClock(ctx context.Context, t *tx, spid int) error {
 		return nil
 	}
 	var d dial
-	if _, err := d.read(ctx, t.c, spid); err != nil || d.target == 0 {
+	if _, err := d.read(ctx, t.Conn, spid); err != nil || d.target == 0 {
 		return dbFault(err)
 	}
 	var open string
-	if waits, err := row(ctx, t.c, sqlOpenJobs, []any{int64(spid)}, &open); err != nil || waits {
+	if waits, err := engine.Row(ctx, t.Conn, sqlOpenJobs, []any{int64(spid)}, &open); err != nil || waits {
 		return dbFault(err)
 	}
-	n, err := t.exec(ctx, sqlHasten, micros(t.machine), int64(0), int64(spid), d.job)
+	n, err := t.Exec(ctx, sqlHasten, engine.Micros(t.machine), int64(0), int64(spid), d.job)
 	t.jobs = t.jobs || n > 0
 	return dbFault(err)
 }
@@ -356,7 +357,7 @@ func (s *Store) hastenClock(ctx context.Context, t *tx, spid int) error {
 // due is when a job whose moment has come at runAt is due by the machine's clock, and how it keeps time.
 func (t *tx) due(j job.Job) (due, clock int64) {
 	if !t.sandbox {
-		return micros(j.RunAt), byMachine
+		return engine.Micros(j.RunAt), byMachine
 	}
 	clock = bySandbox
 	if j.Aside {
@@ -365,5 +366,5 @@ func (t *tx) due(j job.Job) (due, clock int64) {
 	if j.RunAt.After(t.now) {
 		return never, clock
 	}
-	return micros(t.machine), clock
+	return engine.Micros(t.machine), clock
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"github.com/demarc-bss/demarc/internal/store/engine"
 	"regexp"
 	"slices"
 	"sync/atomic"
@@ -145,10 +146,10 @@ func (c *Collection[T]) DocsOf(ctx context.Context, ids ...id.ID) (map[id.ID]Doc
 		lists[n] = []any{int64(home), int64(spid), string(i)}
 	}
 	found := make(map[id.ID]Doc, len(ids))
-	err = c.s.readAll(ctx, c.d.sql.get, lists, func(n int, r rows) error {
+	err = c.s.readAll(ctx, c.d.sql.get, lists, func(n int, r engine.Rows) error {
 		d := Doc{ID: ids[n], SPID: spid}
 		var created, updated int64
-		if err := r.scan(&d.Version, &created, &updated, (*[]byte)(&d.Body)); err != nil {
+		if err := r.Scan(&d.Version, &created, &updated, (*[]byte)(&d.Body)); err != nil {
 			return err
 		}
 		d.Created, d.Updated = moment(created), moment(updated)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"github.com/demarc-bss/demarc/internal/store/engine"
 	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -64,7 +65,7 @@ func (s *Store) Emit(ctx context.Context, e event.Event) error {
 	if len(e.Document) == 0 {
 		e.Document = jsontext.Value("{}")
 	}
-	if err := t.later(ctx, sqlEmit, int64(home), int64(spid), string(e.ID), micros(e.Time), e.Type, e.Domain, e.Title,
+	if err := t.Later(ctx, sqlEmit, int64(home), int64(spid), string(e.ID), engine.Micros(e.Time), e.Type, e.Domain, e.Title,
 		e.Description, e.CorrelationID, e.Resource, string(e.Subject), asText(e.Document)); err != nil {
 		return dbFault(err)
 	}

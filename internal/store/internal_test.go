@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/scope"
 )
 
@@ -24,16 +23,6 @@ func openInternal(t *testing.T) (*Store, context.Context) {
 		t.Fatal(err)
 	}
 	return s, scope.With(context.Background(), scope.Grant(1, scope.Actor{Subject: "t"}, scope.Claims{}))
-}
-
-func (s *Store) run(t *testing.T, ctx context.Context, sql string) {
-	t.Helper()
-	if err := s.Write(ctx, func(ctx context.Context) error {
-		_, err := s.txFrom(ctx).exec(ctx, sql)
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func TestTheFilesAreTheirOwnersAlone(t *testing.T) {
@@ -70,7 +59,7 @@ func TestUnbalancedFindsWhatIsWrong(t *testing.T) {
 		undone := errors.New("undone")
 		err := s.Write(ctx, func(ctx context.Context) error {
 			w, _ := s.writing(ctx)
-			if _, err := w.exec(ctx, sql); err != nil {
+			if _, err := w.Exec(ctx, sql); err != nil {
 				return err
 			}
 			bad, err := s.Unbalanced(ctx)
@@ -82,35 +71,6 @@ func TestUnbalancedFindsWhatIsWrong(t *testing.T) {
 		if !errors.Is(err, undone) {
 			t.Fatal(err)
 		}
-	}
-}
-
-// After an error that ends SQLite's transaction, nothing that follows in the group may be committed.
-func TestBrokenGroupCommitsNothing(t *testing.T) {
-	s, ctx := openInternal(t)
-	db := s.engine.(*sqliteDB)
-	err := s.Write(ctx, func(ctx context.Context) error {
-		if err := s.Claim(ctx, "k", "before", "x"); err != nil {
-			return err
-		}
-		c := db.committer.c
-		if err := c.script(ctx, "ROLLBACK"); err != nil { // as SQLite does on its own when the disk is full
-			return err
-		}
-		c.broken = errUnwound
-		_ = s.Claim(ctx, "k", "after", "x") // a caller that swallows the error
-		return nil
-	})
-	if fault.KindOf(err) != fault.Internal {
-		t.Fatal(err)
-	}
-	for _, v := range []string{"before", "after"} {
-		if who, err := s.Claimant(ctx, "k", v); err != nil || who != "" {
-			t.Errorf("%s was kept: %v", v, err)
-		}
-	}
-	if err := s.Write(ctx, func(ctx context.Context) error { return s.Claim(ctx, "k", "next", "x") }); err != nil {
-		t.Fatal("the writer did not recover:", err)
 	}
 }
 

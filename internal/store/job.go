@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"github.com/demarc-bss/demarc/internal/store/engine"
 	"slices"
 	"strings"
 	"time"
@@ -84,7 +85,7 @@ func (s *Store) Enqueue(ctx context.Context, home id.Home, j job.Job) (id.ID, er
 	}
 	if n == 0 {
 		var same string
-		_, err := row(ctx, t.c, sqlKeyedJob, []any{int64(home), int64(sc.SPID()), j.Kind, j.Key}, &same)
+		_, err := engine.Row(ctx, t.Conn, sqlKeyedJob, []any{int64(home), int64(sc.SPID()), j.Kind, j.Key}, &same)
 		return id.ID(same), dbFault(err)
 	}
 	return i, nil
@@ -92,8 +93,8 @@ func (s *Store) Enqueue(ctx context.Context, home id.Home, j job.Job) (id.ID, er
 
 // enqueue stores a job that is due at a moment of the machine's clock; it is 0 when its key is taken.
 func (t *tx) enqueue(ctx context.Context, home id.Home, spid int, i id.ID, j job.Job, due, clock int64) (n int64, err error) {
-	n, err = t.exec(ctx, sqlEnqueue, int64(home), int64(spid), string(i), j.Kind, j.Key, asText(j.Payload), micros(j.RunAt), due,
-		int64(j.MaxAttempts), j.Actor.Subject, j.Actor.Name, j.Actor.Client, j.RequestID, micros(t.now), clock)
+	n, err = t.Exec(ctx, sqlEnqueue, int64(home), int64(spid), string(i), j.Kind, j.Key, asText(j.Payload), engine.Micros(j.RunAt), due,
+		int64(j.MaxAttempts), j.Actor.Subject, j.Actor.Name, j.Actor.Client, j.RequestID, engine.Micros(t.now), clock)
 	t.jobs = t.jobs || n > 0
 	return n, dbFault(err)
 }
@@ -175,10 +176,10 @@ func (s *Store) ClaimJobsOf(ctx context.Context, k Kinds, n int, lease time.Dura
 // workers do not all begin with the same one.
 func (s *Store) lease(ctx context.Context, due []jobRow, n int, now time.Time, lease time.Duration) (claimed []job.Job, err error) {
 	for i := len(due) - 1; i > 0 && s.Engine() == "postgres"; i-- {
-		k := draw(int64(i + 1))
+		k := engine.Draw(int64(i + 1))
 		due[i], due[k] = due[k], due[i]
 	}
-	err = s.singly(ctx, func(c conn) error {
+	err = s.singly(ctx, func(c engine.Conn) error {
 		claimed = claimed[:0]
 		for _, d := range due {
 			if len(claimed) == n {
@@ -202,14 +203,14 @@ func (s *Store) lease(ctx context.Context, due []jobRow, n int, now time.Time, l
 
 // singly runs statements that need not commit together, each taking effect on its own where the engine can
 // do that without waiting for others.
-func (s *Store) singly(ctx context.Context, fn func(c conn) error) error {
+func (s *Store) singly(ctx context.Context, fn func(c engine.Conn) error) error {
 	if t := s.txFrom(ctx); t != nil && t.write {
-		if err := t.mark(ctx); err != nil {
+		if err := t.Mark(ctx); err != nil {
 			return err
 		}
-		return fn(t.c)
+		return fn(t.Conn)
 	}
-	return s.engine.singly(ctx, fn)
+	return s.db.Singly(ctx, fn)
 }
 
 // jobRow is the key of a job's row.
@@ -220,10 +221,10 @@ type jobRow struct {
 
 func (s *Store) dueJobs(ctx context.Context, k Kinds, now time.Time, n int) (due []jobRow, err error) {
 	b := &builder{}
-	sql := sqlDueJobs + b.arg(micros(now)) + k.where(b) + ` ORDER BY due LIMIT ` + b.arg(int64(n))
-	err = s.readEach(ctx, sql, b.args, func(r rows) error {
+	sql := sqlDueJobs + b.arg(engine.Micros(now)) + k.where(b) + ` ORDER BY due LIMIT ` + b.arg(int64(n))
+	err = s.readEach(ctx, sql, b.args, func(r engine.Rows) error {
 		var d jobRow
-		if err := r.scan(&d.home, &d.spid, &d.id); err != nil {
+		if err := r.Scan(&d.home, &d.spid, &d.id); err != nil {
 			return err
 		}
 		due = append(due, d)
@@ -232,20 +233,20 @@ func (s *Store) dueJobs(ctx context.Context, k Kinds, now time.Time, n int) (due
 	return due, err
 }
 
-func claimJob(ctx context.Context, c conn, d jobRow, now time.Time, lease time.Duration) (j job.Job, ok bool, err error) {
-	err = each(ctx, c, sqlClaimJob, []any{micros(now.Add(lease)), d.home, d.spid, d.id, micros(now)}, func(r rows) (err error) {
+func claimJob(ctx context.Context, c engine.Conn, d jobRow, now time.Time, lease time.Duration) (j job.Job, ok bool, err error) {
+	err = engine.Each(ctx, c, sqlClaimJob, []any{engine.Micros(now.Add(lease)), d.home, d.spid, d.id, engine.Micros(now)}, func(r engine.Rows) (err error) {
 		j, err = scanJob(r)
 		return err
 	})
 	return j, j.State == job.Running, err // no row: another worker was faster; dead: it was lost too often
 }
 
-func scanJob(r rows) (job.Job, error) {
+func scanJob(r engine.Rows) (job.Job, error) {
 	var j job.Job
 	var i, state string
 	var payload []byte
 	var runAt, created int64
-	err := r.scan(&j.SPID, &i, &j.Kind, &j.Key, &payload, &runAt, &j.Attempts, &j.MaxAttempts, &state, &j.LastError,
+	err := r.Scan(&j.SPID, &i, &j.Kind, &j.Key, &payload, &runAt, &j.Attempts, &j.MaxAttempts, &state, &j.LastError,
 		&j.Actor.Subject, &j.Actor.Name, &j.Actor.Client, &j.RequestID, &created)
 	j.ID, j.State, j.RunAt, j.Created = id.ID(i), job.State(state), moment(runAt), moment(created)
 	j.Payload = jsontext.Value(payload)
@@ -264,7 +265,7 @@ func (s *Store) onJob(ctx context.Context, j job.Job, sql string, args ...any) e
 		if err != nil {
 			return err
 		}
-		n, err := t.exec(ctx, sql, args...)
+		n, err := t.Exec(ctx, sql, args...)
 		if err != nil {
 			return dbFault(err)
 		}
@@ -278,7 +279,7 @@ func (s *Store) onJob(ctx context.Context, j job.Job, sql string, args ...any) e
 // FinishJob marks a leased job done; in an open Write it commits with it. When the lease ran out and
 // another worker has the job it is a Conflict fault (CodeLeaseLost), so the Write is undone.
 func (s *Store) FinishJob(ctx context.Context, j job.Job) error {
-	return s.onJob(ctx, j, sqlFinishJob, micros(s.clock.Now()))
+	return s.onJob(ctx, j, sqlFinishJob, engine.Micros(s.clock.Now()))
 }
 
 // FailJob hands a leased job back to run at the given time, or makes it dead when at is zero. A lost lease
@@ -292,7 +293,7 @@ func (s *Store) FailJob(ctx context.Context, j job.Job, at time.Time, why string
 	if len(why) > maxJobError {
 		why = strings.ToValidUTF8(why[:maxJobError], "") + "…"
 	}
-	return s.onJob(ctx, j, sqlFailJob, string(state), micros(at), why)
+	return s.onJob(ctx, j, sqlFailJob, string(state), engine.Micros(at), why)
 }
 
 // ReleaseJobs hands leased jobs back at once, their attempt not counted (graceful stop). Those whose lease
@@ -300,7 +301,7 @@ func (s *Store) FailJob(ctx context.Context, j job.Job, at time.Time, why string
 func (s *Store) ReleaseJobs(ctx context.Context, jobs []job.Job) error {
 	return s.Write(ctx, func(ctx context.Context) error {
 		for _, j := range jobs {
-			if err := s.onJob(ctx, j, sqlReleaseJob, micros(s.clock.Now())); err != nil && fault.From(err).Code != CodeLeaseLost {
+			if err := s.onJob(ctx, j, sqlReleaseJob, engine.Micros(s.clock.Now())); err != nil && fault.From(err).Code != CodeLeaseLost {
 				return err
 			}
 		}
@@ -329,7 +330,7 @@ func (s *Store) Jobs(ctx context.Context, kind string, state job.State, offset, 
 	}
 	var all []job.Job
 	sql := `SELECT ` + jobColumns + where + ` ORDER BY id DESC` + b.page(offset, limit, s.Engine())
-	err = s.readEach(ctx, sql, b.args, func(r rows) error {
+	err = s.readEach(ctx, sql, b.args, func(r engine.Rows) error {
 		j, err := scanJob(r)
 		all = append(all, j)
 		return err
@@ -344,7 +345,7 @@ func (s *Store) Job(ctx context.Context, i id.ID) (found job.Job, err error) {
 		return found, err
 	}
 	none := true
-	err = s.readEach(ctx, sqlJob, []any{key.home, key.spid, key.id}, func(r rows) (err error) {
+	err = s.readEach(ctx, sqlJob, []any{key.home, key.spid, key.id}, func(r engine.Rows) (err error) {
 		none = false
 		found, err = scanJob(r)
 		return err
@@ -376,21 +377,21 @@ func jobKeyOf(ctx context.Context, i id.ID) (jobRow, error) {
 func (s *Store) RetryJob(ctx context.Context, i id.ID) error {
 	return s.byHand(ctx, i, "retried", func(ctx context.Context, t *tx, r jobRow) (int64, error) {
 		var kind, key, other string
-		if _, err := row(ctx, t.c, sqlJobKey, []any{r.home, r.spid, r.id}, &kind, &key); err != nil {
+		if _, err := engine.Row(ctx, t.Conn, sqlJobKey, []any{r.home, r.spid, r.id}, &kind, &key); err != nil {
 			return 0, err
 		}
-		if found, err := row(ctx, t.c, sqlKeyedJob, []any{r.home, r.spid, kind, key}, &other); err != nil || found {
+		if found, err := engine.Row(ctx, t.Conn, sqlKeyedJob, []any{r.home, r.spid, kind, key}, &other); err != nil || found {
 			return 0, err
 		}
 		t.jobs = true
-		return t.exec(ctx, sqlRetryJob, micros(t.machine), r.home, r.spid, r.id)
+		return t.Exec(ctx, sqlRetryJob, engine.Micros(t.machine), r.home, r.spid, r.id)
 	})
 }
 
 // CancelJob takes back a ready job. Any other state is a Conflict fault (CodeJobState).
 func (s *Store) CancelJob(ctx context.Context, i id.ID) error {
 	return s.byHand(ctx, i, "cancelled", func(ctx context.Context, t *tx, r jobRow) (int64, error) {
-		return t.exec(ctx, sqlCancelJob, micros(t.machine), r.home, r.spid, r.id)
+		return t.Exec(ctx, sqlCancelJob, engine.Micros(t.machine), r.home, r.spid, r.id)
 	})
 }
 

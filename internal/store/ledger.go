@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/demarc-bss/demarc/internal/store/engine"
 	"math"
 	"slices"
 	"time"
@@ -176,11 +177,11 @@ func (t *tx) move(ctx context.Context, spid int64, order []*move) error {
 		} else {
 			low -= m.net
 		}
-		lists[i] = []any{int64(m.home), spid, m.name, m.unit, m.net, micros(t.now), m.n, low, high}
+		lists[i] = []any{int64(m.home), spid, m.name, m.unit, m.net, engine.Micros(t.now), m.n, low, high}
 	}
-	err := t.returnings(ctx, sqlMove, lists, func(n int, r rows) error {
+	err := t.Returnings(ctx, sqlMove, lists, func(n int, r engine.Rows) error {
 		m := order[n]
-		if err := r.scan(&m.balance, &m.at, &m.last); err != nil {
+		if err := r.Scan(&m.balance, &m.at, &m.last); err != nil {
 			return err
 		}
 		m.balance -= m.net
@@ -200,7 +201,7 @@ func (t *tx) move(ctx context.Context, spid int64, order []*move) error {
 // book writes a posting and its entries.
 func (t *tx) book(ctx context.Context, spid int64, b *Booking, moves map[account]*move) error {
 	home, posting := int64(b.Home), string(b.ID)
-	if err := t.later(ctx, sqlPost, home, spid, posting, micros(b.At), b.CauseKind, b.Cause, b.Text); err != nil {
+	if err := t.Later(ctx, sqlPost, home, spid, posting, engine.Micros(b.At), b.CauseKind, b.Cause, b.Text); err != nil {
 		return dbFault(err)
 	}
 	for seq := range b.Entries {
@@ -211,7 +212,7 @@ func (t *tx) book(ctx context.Context, spid int64, b *Booking, moves map[account
 			return outOfRange(m.account)
 		}
 		m.balance, m.n, e.Balance = after, m.n-1, after
-		if err := t.later(ctx, sqlEntry, home, spid, posting, int64(seq), e.Account, e.Unit, e.Amount, after, m.at, m.last-m.n); err != nil {
+		if err := t.Later(ctx, sqlEntry, home, spid, posting, int64(seq), e.Account, e.Unit, e.Amount, after, m.at, m.last-m.n); err != nil {
 			return dbFault(err)
 		}
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"github.com/demarc-bss/demarc/internal/store/engine"
 	"strconv"
 	"strings"
 	"time"
@@ -71,7 +72,7 @@ func (s *Store) list(ctx context.Context, d *definition, q Query) (Page, error) 
 			return Page{}, dbFault(err)
 		}
 	}
-	scan, cancel := context.WithTimeout(context.WithValue(ctx, scanKey{}, true), scanTime)
+	scan, cancel := context.WithTimeout(engine.Scanning(ctx), scanTime)
 	defer cancel()
 	defer s.logSlow(ctx, "list "+d.Table, (clock.Real{}).Now())
 	p, err := l.read(scan, q)
@@ -90,6 +91,8 @@ type listing struct {
 	// all says that nothing is filtered: the tally has the total.
 	all  bool
 	sort []filter.Sort
+	// several says that a column is to have one of several values.
+	several bool
 }
 
 func (s *Store) plan(d *definition, spid int, q Query) (*listing, error) {
@@ -178,6 +181,7 @@ func (l *listing) onColumn(col string, op Op, texts []string) {
 		}
 	}
 	if op == Eq && len(texts) > 1 {
+		l.several = col != "id"
 		w.sql.WriteString(col + " IN (" + l.args(texts) + ")")
 		return
 	}
@@ -231,15 +235,19 @@ func (l *listing) items(ctx context.Context, q Query) ([]Doc, error) {
 	if err != nil {
 		return nil, err
 	}
+	if l.several && q.Limit == 0 && order == "id" && l.s.Engine() == "sqlite" {
+		// Without statistics SQLite would read every row in the order of the ids rather than look the values up and sort.
+		order = "+id"
+	}
 	sql := "SELECT id, version, created, updated, doc FROM " + l.d.Table + l.where.sql.String() +
 		" ORDER BY " + order + b.page(q.Offset, q.Limit, l.s.Engine())
 	docs := make([]Doc, 0, min(max(q.Limit, 16), 1024))
-	err = l.s.readEach(ctx, sql, b.args, func(r rows) error {
+	err = l.s.readEach(ctx, sql, b.args, func(r engine.Rows) error {
 		d := Doc{SPID: l.spid}
 		var i string
 		var created, updated int64
 		var body []byte
-		if err := r.scan(&i, &d.Version, &created, &updated, &body); err != nil {
+		if err := r.Scan(&i, &d.Version, &created, &updated, &body); err != nil {
 			return err
 		}
 		d.ID, d.Created, d.Updated, d.Body = id.ID(i), moment(created), moment(updated), body

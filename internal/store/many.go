@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"github.com/demarc-bss/demarc/internal/store/engine"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -60,7 +61,7 @@ func (c *Collection[T]) InsertMany(ctx context.Context, drafts []Draft) ([]Doc, 
 		}
 		many.add(ch, nil, refs)
 		docs[n] = Doc{ID: d.ID, SPID: ch.spid, Version: 1, Created: many.t.now, Updated: many.t.now, Body: body}
-		lists[n] = []any{int64(ch.home), int64(ch.spid), string(d.ID), micros(many.t.now), asText(body)}
+		lists[n] = []any{int64(ch.home), int64(ch.spid), string(d.ID), engine.Micros(many.t.now), asText(body)}
 	}
 	err = many.run(ctx, c.d.sql.insert, lists, func(n int) error {
 		return fault.Conflictf("alreadyExists", "there is already a %s %s", c.d.Kind.Name, drafts[n].ID)
@@ -100,7 +101,7 @@ func (c *Collection[T]) UpdateMany(ctx context.Context, revisions []Revision) ([
 		}
 		many.add(ch, before, after)
 		docs[n] = Doc{ID: r.Was.ID, SPID: ch.spid, Version: r.Was.Version + 1, Created: r.Was.Created, Updated: many.t.now, Body: body}
-		lists[n] = []any{micros(many.t.now), asText(body), int64(ch.home), int64(ch.spid), string(ch.id), r.Was.Version}
+		lists[n] = []any{engine.Micros(many.t.now), asText(body), int64(ch.home), int64(ch.spid), string(ch.id), r.Was.Version}
 	}
 	err = many.run(ctx, c.d.sql.update, lists, func(n int) error { return many.changes[n].stale() })
 	if err != nil {
@@ -141,7 +142,7 @@ func (m *many) run(ctx context.Context, sql string, lists [][]any, none func(n i
 			m.t.spoil(err)
 		}
 	}()
-	affected, err := m.t.execs(ctx, sql, lists)
+	affected, err := m.t.Execs(ctx, sql, lists)
 	if err != nil {
 		return dbFault(err)
 	}
@@ -179,7 +180,7 @@ func (m *many) exist(ctx context.Context) error {
 		}
 	}
 	for sql, asked := range lists {
-		err := m.t.c.queries(ctx, sql, asked, func(n int, _ rows) error {
+		err := m.t.Conn.Queries(ctx, sql, asked, func(n int, _ engine.Rows) error {
 			known[targets[sql][n]] = true
 			return nil
 		})

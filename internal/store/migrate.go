@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"github.com/demarc-bss/demarc/internal/store/engine"
 	"io/fs"
 	"log/slog"
 	"path"
@@ -60,6 +61,7 @@ const (
 	sqlMigrationTable = `CREATE TABLE IF NOT EXISTS migration (
 	home INTEGER NOT NULL, spid INTEGER NOT NULL, version BIGINT NOT NULL, name TEXT NOT NULL, applied BIGINT NOT NULL,
 	PRIMARY KEY (home, spid, version))`
+	sqlMigrationLock = `LOCK TABLE migration IN ACCESS EXCLUSIVE MODE`
 	sqlMigrations    = `SELECT version, applied FROM migration WHERE home = 0 AND spid = 0 ORDER BY version`
 	sqlMigrationDone = `INSERT INTO migration (home, spid, version, name, applied) VALUES (0, 0, $1, $2, $3)`
 )
@@ -72,7 +74,7 @@ var errDryRun = fmt.Errorf("store: dry run")
 // newer program migrated is a Conflict fault.
 func (s *Store) Migrate(ctx context.Context, dryRun bool) ([]Migration, error) {
 	var taken []Migration
-	err := s.engine.migrate(ctx, func(c conn) error {
+	err := s.db.Migrate(ctx, sqlMigrationTable, sqlMigrationLock, func(c engine.Conn) error {
 		taken = nil
 		pending, err := s.pending(ctx, c)
 		if err != nil {
@@ -103,8 +105,8 @@ func (s *Store) Migrate(ctx context.Context, dryRun bool) ([]Migration, error) {
 }
 
 // pending are the steps not yet taken.
-func (s *Store) pending(ctx context.Context, c conn) ([]step, error) {
-	if _, err := c.exec(ctx, sqlMigrationTable); err != nil {
+func (s *Store) pending(ctx context.Context, c engine.Conn) ([]step, error) {
+	if _, err := c.Exec(ctx, sqlMigrationTable); err != nil {
 		return nil, err
 	}
 	all, err := s.merge(ctx, c)
@@ -121,8 +123,8 @@ func (s *Store) pending(ctx context.Context, c conn) ([]step, error) {
 }
 
 // merge joins the steps this program knows with those that the database has taken.
-func (s *Store) merge(ctx context.Context, c conn) ([]step, error) {
-	all, err := steps(s.engine.name())
+func (s *Store) merge(ctx context.Context, c engine.Conn) ([]step, error) {
+	all, err := steps(s.db.Name())
 	if err != nil {
 		return nil, err
 	}
@@ -130,9 +132,9 @@ func (s *Store) merge(ctx context.Context, c conn) ([]step, error) {
 	for i, st := range all {
 		at[st.Version] = i
 	}
-	err = each(ctx, c, sqlMigrations, nil, func(r rows) error {
+	err = engine.Each(ctx, c, sqlMigrations, nil, func(r engine.Rows) error {
 		var version, applied int64
-		if err := r.scan(&version, &applied); err != nil {
+		if err := r.Scan(&version, &applied); err != nil {
 			return err
 		}
 		i, ok := at[version]
@@ -145,11 +147,11 @@ func (s *Store) merge(ctx context.Context, c conn) ([]step, error) {
 	return all, err
 }
 
-func apply(ctx context.Context, c conn, st step) error {
-	if err := c.script(ctx, st.sql); err != nil {
+func apply(ctx context.Context, c engine.Conn, st step) error {
+	if err := c.Script(ctx, st.sql); err != nil {
 		return fmt.Errorf("store: migration %04d_%s: %w", st.Version, st.Name, err)
 	}
-	_, err := c.exec(ctx, sqlMigrationDone, st.Version, st.Name, micros(st.Applied))
+	_, err := c.Exec(ctx, sqlMigrationDone, st.Version, st.Name, engine.Micros(st.Applied))
 	return err
 }
 
@@ -161,8 +163,8 @@ func (s *Store) Migrations(ctx context.Context) ([]Migration, error) {
 	}
 	defer release()
 	all, err := s.merge(ctx, c)
-	if missing(err) {
-		all, err = steps(s.engine.name())
+	if engine.Missing(err) {
+		all, err = steps(s.db.Name())
 	}
 	if err != nil {
 		return nil, dbFault(err)
@@ -173,6 +175,3 @@ func (s *Store) Migrations(ctx context.Context) ([]Migration, error) {
 	}
 	return list, nil
 }
-
-// missing reports whether a table is not there: the database was never migrated.
-func missing(err error) bool { return postgresMissing(err) || sqliteMissing(err) }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"github.com/demarc-bss/demarc/internal/store/engine"
 
 	"github.com/go-json-experiment/json"
 
@@ -52,8 +53,8 @@ func (s *Store) once(ctx context.Context, key []any, digest []byte, fn func(ctx 
 	if err != nil {
 		return a, false, err
 	}
-	args := append(append([]any{}, key...), digest, micros(t.machine.Add(KeepAnswers)), micros(t.machine))
-	n, err := t.exec(ctx, sqlOnce, args...)
+	args := append(append([]any{}, key...), digest, engine.Micros(t.machine.Add(KeepAnswers)), engine.Micros(t.machine))
+	n, err := t.Exec(ctx, sqlOnce, args...)
 	if err != nil {
 		return a, false, dbFault(err)
 	}
@@ -71,14 +72,14 @@ func (s *Store) once(ctx context.Context, key []any, digest []byte, fn func(ctx 
 	if a.Body != nil {
 		args[2] = a.Body
 	}
-	return a, false, dbFault(t.later(ctx, sqlOnceKeep, args...))
+	return a, false, dbFault(t.Later(ctx, sqlOnceKeep, args...))
 }
 
 // kept is the answer that was given before.
 func (s *Store) kept(ctx context.Context, t *tx, key []any, digest []byte) (a Answer, replayed bool, err error) {
 	var was []byte
 	var header string
-	if _, err := row(ctx, t.c, sqlOnceKept, key, &was, &a.Status, &header, &a.Body); err != nil {
+	if _, err := engine.Row(ctx, t.Conn, sqlOnceKept, key, &was, &a.Status, &header, &a.Body); err != nil {
 		return a, false, dbFault(err)
 	}
 	if !bytes.Equal(was, digest) {

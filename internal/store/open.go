@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/demarc-bss/demarc/internal/store/engine"
 	"log/slog"
 	"strings"
 	"sync"
@@ -16,11 +17,11 @@ import (
 
 // Store is an open database.
 type Store struct {
-	engine engine
-	clock  clock.Clock
-	log    *slog.Logger
-	docs   *cache.Cache[Doc] // nil: none
-	hosts  []string
+	db    engine.Engine
+	clock clock.Clock
+	log   *slog.Logger
+	docs  *cache.Cache[Doc] // nil: none
+	hosts []string
 
 	mu sync.RWMutex
 	// kinds are the registered collections by the prefix of their ids; misuse is what was wrong with a
@@ -54,12 +55,14 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	switch scheme, rest, _ := strings.Cut(url, ":"); scheme {
 	case "sqlite":
 		o = o.sqliteDefaults()
+		var docs engine.Docs
 		if o.CacheBytes > 0 {
 			s.docs = cache.New[Doc](o.CacheBytes)
+			docs = s.docs
 		}
-		s.engine, err = openSQLite(sqlitePath(rest), o, s.docs)
+		s.db, err = engine.OpenSQLite(engine.SQLitePath(rest), engine.Options{Readers: o.Readers, Group: o.Group}, docs)
 	case "postgres", "postgresql":
-		s.engine, err = openPostgres(ctx, url, o)
+		s.db, err = engine.OpenPostgres(ctx, url, engine.Options{Readers: o.Readers})
 	default:
 		err = fmt.Errorf("store: the URL must begin with sqlite: or postgres://, not %q", scheme)
 	}
@@ -84,12 +87,12 @@ func (o Options) sqliteDefaults() Options {
 
 // Close waits for the running writes and lets go of the database.
 func (s *Store) Close() error {
-	s.closing.Do(func() { s.closed = s.engine.close() })
+	s.closing.Do(func() { s.closed = s.db.Close() })
 	return s.closed
 }
 
 // Engine is "sqlite" or "postgres".
-func (s *Store) Engine() string { return s.engine.name() }
+func (s *Store) Engine() string { return s.db.Name() }
 
 // Ping asks whether the database answers and its schema is the one this binary knows.
 func (s *Store) Ping(ctx context.Context) error {
@@ -132,7 +135,7 @@ func (s *Store) checkDefinitions(ctx context.Context) error {
 
 func (s *Store) checkDefinition(ctx context.Context, d *definition) error {
 	for _, col := range append([]string{"id"}, d.columns()...) {
-		err := s.readEach(ctx, "SELECT "+col+" FROM "+d.Table+" LIMIT 0", nil, func(rows) error { return nil })
+		err := s.readEach(ctx, "SELECT "+col+" FROM "+d.Table+" LIMIT 0", nil, func(engine.Rows) error { return nil })
 		if err != nil {
 			return fmt.Errorf("store: collection %s needs column %s of table %s: %w", d.Kind.Name, col, d.Table, err)
 		}

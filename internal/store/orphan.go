@@ -1,6 +1,10 @@
 package store
 
-import "context"
+import (
+	"context"
+
+	"github.com/demarc-bss/demarc/internal/store/engine"
+)
 
 // sqlOrphans ends every lease: who held one is gone. The attempt that was under way stays counted, so that
 // a job which brings its worker down each time ends as a dead letter.
@@ -18,7 +22,7 @@ func (s *Store) AdoptJobs(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		_, err = t.exec(ctx, sqlOrphans, micros(t.machine))
+		_, err = t.Exec(ctx, sqlOrphans, engine.Micros(t.machine))
 		return dbFault(err)
 	})
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"github.com/demarc-bss/demarc/internal/store/engine"
 	"time"
 )
 
@@ -22,7 +23,7 @@ func (s *Store) Purge(ctx context.Context, before time.Time) (int64, error) {
 		}
 		n = 0
 		for _, sql := range []string{sqlPurgeAnswers, sqlPurgeJobs} {
-			gone, err := t.exec(ctx, sql, micros(before))
+			gone, err := t.Exec(ctx, sql, engine.Micros(before))
 			if err != nil {
 				return dbFault(err)
 			}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"time"
+	"unsafe"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -70,3 +71,13 @@ type Page struct {
 	// Total is how many documents match in all; -1 when it was not asked for.
 	Total int64
 }
+
+func moment(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}
+
+// asText binds a JSON document as text, which SQLite's JSON functions want, without copying it.
+func asText(doc []byte) string { return unsafe.String(unsafe.SliceData(doc), len(doc)) }

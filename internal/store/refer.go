@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"github.com/demarc-bss/demarc/internal/store/engine"
 	"net/url"
 	"slices"
 	"strings"
@@ -39,7 +40,7 @@ func (ch *change) store(ctx context.Context, before, after []reference) error {
 		if contains(before, r) {
 			continue
 		}
-		if err := ch.t.later(ctx, sqlRefer, int64(r.home), int64(ch.spid), string(r.to), string(ch.id), r.at); err != nil {
+		if err := ch.t.Later(ctx, sqlRefer, int64(r.home), int64(ch.spid), string(r.to), string(ch.id), r.at); err != nil {
 			return dbFault(err)
 		}
 	}
@@ -47,7 +48,7 @@ func (ch *change) store(ctx context.Context, before, after []reference) error {
 		if contains(after, r) {
 			continue
 		}
-		if err := ch.t.later(ctx, sqlUnrefer, int64(r.home), int64(ch.spid), string(r.to), string(ch.id), r.at); err != nil {
+		if err := ch.t.Later(ctx, sqlUnrefer, int64(r.home), int64(ch.spid), string(r.to), string(ch.id), r.at); err != nil {
 			return dbFault(err)
 		}
 	}
@@ -88,7 +89,7 @@ func (s *Store) foreign(href string) bool {
 func (ch *change) exists(ctx context.Context, r reference) error {
 	if target := ch.s.kind(r.prefix); target != nil {
 		var one int64
-		found, err := row(ctx, ch.t.c, target.sql.exists, []any{int64(r.home), int64(ch.spid), string(r.to)}, &one)
+		found, err := engine.Row(ctx, ch.t.Conn, target.sql.exists, []any{int64(r.home), int64(ch.spid), string(r.to)}, &one)
 		if err != nil {
 			return dbFault(err)
 		}
@@ -103,9 +104,9 @@ func (ch *change) exists(ctx context.Context, r reference) error {
 func (ch *change) unreferred(ctx context.Context) error {
 	args := []any{int64(ch.home), int64(ch.spid), string(ch.id)}
 	var by []string
-	err := each(ctx, ch.t.c, sqlReferrers, args, func(r rows) error {
+	err := engine.Each(ctx, ch.t.Conn, sqlReferrers, args, func(r engine.Rows) error {
 		var from, attribute string
-		if err := r.scan(&from, &attribute); err != nil {
+		if err := r.Scan(&from, &attribute); err != nil {
 			return err
 		}
 		by = append(by, fmt.Sprintf("%s %s (%s)", ch.s.kindName(from), from, attribute))
@@ -115,7 +116,7 @@ func (ch *change) unreferred(ctx context.Context) error {
 		return dbFault(err)
 	}
 	var n int64
-	if _, err := row(ctx, ch.t.c, sqlReferrerCount, args, &n); err != nil {
+	if _, err := engine.Row(ctx, ch.t.Conn, sqlReferrerCount, args, &n); err != nil {
 		return dbFault(err)
 	}
 	text := strings.Join(by, ", ")

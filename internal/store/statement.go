@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"github.com/demarc-bss/demarc/internal/store/engine"
 	"time"
 
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
@@ -60,9 +61,9 @@ func (s *Store) Balances(ctx context.Context, home id.Home, accounts ...string) 
 		lists[i] = []any{int64(home), int64(spid), a}
 	}
 	var all []Holding
-	err = s.readAll(ctx, sqlBalances, lists, func(_ int, r rows) error {
+	err = s.readAll(ctx, sqlBalances, lists, func(_ int, r engine.Rows) error {
 		var h Holding
-		err := r.scan(&h.Account, &h.Unit, &h.Balance)
+		err := r.Scan(&h.Account, &h.Unit, &h.Balance)
 		all = append(all, h)
 		return err
 	})
@@ -77,7 +78,7 @@ func (s *Store) BalanceAt(ctx context.Context, home id.Home, account, unit strin
 		return 0, err
 	}
 	var n int64
-	_, err = s.readRow(ctx, sqlBalanceAt, []any{int64(home), int64(spid), account, unit, micros(at)}, &n)
+	_, err = s.readRow(ctx, sqlBalanceAt, []any{int64(home), int64(spid), account, unit, engine.Micros(at)}, &n)
 	return n, err
 }
 
@@ -108,15 +109,15 @@ func (s *Store) Postings(ctx context.Context, home id.Home, q History) (all []Po
 		for i, p := range all {
 			lists[i] = []any{int64(home), int64(spid), string(p.ID)}
 		}
-		err = s.readAll(ctx, sqlPosting, lists, func(n int, r rows) error {
-			return r.scan(&all[n].CauseKind, &all[n].Cause, &all[n].Text)
+		err = s.readAll(ctx, sqlPosting, lists, func(n int, r engine.Rows) error {
+			return r.Scan(&all[n].CauseKind, &all[n].Cause, &all[n].Text)
 		})
 		if err != nil {
 			return err
 		}
-		return s.readAll(ctx, sqlEntries, lists, func(n int, r rows) error {
+		return s.readAll(ctx, sqlEntries, lists, func(n int, r engine.Rows) error {
 			var e Entry
-			err := r.scan(&e.Account, &e.Unit, &e.Amount, &e.Balance)
+			err := r.Scan(&e.Account, &e.Unit, &e.Amount, &e.Balance)
 			all[n].Entries = append(all[n].Entries, e)
 			return err
 		})
@@ -146,10 +147,10 @@ func (s *Store) touching(ctx context.Context, home id.Home, spid int, q History)
 			limit = q.Limit - len(all)
 		}
 		sql, args := q.touching(home, spid, below, limit)
-		err := s.readEach(ctx, sql, args, func(r rows) error {
+		err := s.readEach(ctx, sql, args, func(r engine.Rows) error {
 			var i string
 			var at place
-			if err := r.scan(&i, &at.at, &at.n); err != nil {
+			if err := r.Scan(&i, &at.at, &at.n); err != nil {
 				return err
 			}
 			read, below = read+1, &at
@@ -173,10 +174,10 @@ func (q History) touching(home id.Home, spid int, below *place, limit int) (stri
 		sql += ` AND (at, n) < (` + b.arg(below.at) + `, ` + b.arg(below.n) + `)`
 	}
 	if !q.From.IsZero() {
-		sql += ` AND at >= ` + b.arg(micros(q.From))
+		sql += ` AND at >= ` + b.arg(engine.Micros(q.From))
 	}
 	if !q.To.IsZero() {
-		sql += ` AND at < ` + b.arg(micros(q.To))
+		sql += ` AND at < ` + b.arg(engine.Micros(q.To))
 	}
 	return sql + ` ORDER BY at DESC, n DESC` + b.page(0, limit, ""), b.args
 }
@@ -187,10 +188,10 @@ func (s *Store) Unbalanced(ctx context.Context) ([]string, error) {
 	var all []string
 	err := s.Snapshot(ctx, func(ctx context.Context) error {
 		all = nil
-		err := s.readEach(ctx, sqlUnitSums, nil, func(r rows) error {
+		err := s.readEach(ctx, sqlUnitSums, nil, func(r engine.Rows) error {
 			var home, spid int64
 			var unit string
-			err := r.scan(&home, &spid, &unit)
+			err := r.Scan(&home, &spid, &unit)
 			all = append(all, fmt.Sprintf("service provider %d, home %d: the entries of %s do not sum to zero", spid, home, unit))
 			return err
 		})
@@ -201,10 +202,10 @@ func (s *Store) Unbalanced(ctx context.Context) ([]string, error) {
 			{sqlDrifted, "service provider %d, home %d: the balance of %s in %s is not the sum of its entries"},
 			{sqlBroken, "service provider %d, home %d: the running balance of %s in %s does not follow from its entries"},
 		} {
-			err := s.readEach(ctx, proof.sql, nil, func(r rows) error {
+			err := s.readEach(ctx, proof.sql, nil, func(r engine.Rows) error {
 				var home, spid int64
 				var account, unit string
-				err := r.scan(&home, &spid, &account, &unit)
+				err := r.Scan(&home, &spid, &account, &unit)
 				all = append(all, fmt.Sprintf(proof.text, spid, home, account, unit))
 				return err
 			})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/demarc-bss/demarc/internal/store/engine"
 	"runtime/debug"
 	"time"
 
@@ -11,30 +12,20 @@ import (
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/kernel/scope"
-	"github.com/demarc-bss/demarc/internal/store/cache"
 )
 
 // tx is an open transaction. One goroutine uses it at a time.
 type tx struct {
+	*engine.Tx
 	s *Store
-	c conn
 	// now is the transaction's moment, machine that of the machine's clock; sandbox says that they differ.
 	now, machine time.Time
 	sandbox      bool
 
 	write bool
-	dry   bool
-	// level counts the open Writes that may fail on their own, marked those that a savepoint stands before. It
-	// is set by the first change, so a Write that changes nothing costs nothing; Writes that begin their
-	// changes with one and the same share its savepoint, which is the outermost one's.
-	level, marked int
-	// shares says of a marked level that the savepoint of the level below stands before it too.
-	shares [33]bool
 	// tallies are changes of collection counts, written before the commit so that rows many writers share
 	// are held for as short as can be.
 	tallies []tallyChange
-	// touched are the documents changed, for the cache.
-	touched []cache.Key
 	// told are the reactors that want quiet events, as far as they were asked.
 	told map[toldKey][]func(context.Context, event.Event) error
 	// spoiled is why what was changed so far must not be kept, whatever the caller makes of it.
@@ -49,15 +40,6 @@ type tallyChange struct {
 	collection string
 	n          int64
 }
-
-// savepoints by level; a use case that calls itself deeper is a loop.
-var savepoints = func() (s [33]struct{ set, release, back string }) {
-	for i := range s {
-		name := fmt.Sprintf("s%d", i)
-		s[i].set, s[i].release, s[i].back = "SAVEPOINT "+name, "RELEASE SAVEPOINT "+name, "ROLLBACK TO SAVEPOINT "+name
-	}
-	return
-}()
 
 type txKey struct{}
 
@@ -78,127 +60,27 @@ func (s *Store) writing(ctx context.Context) (*tx, error) {
 	return t, nil
 }
 
-// exec changes something.
-func (t *tx) exec(ctx context.Context, sql string, args ...any) (int64, error) {
-	if err := t.mark(ctx); err != nil {
-		return 0, err
-	}
-	return t.c.exec(ctx, sql, args...)
-}
-
-// later changes something whose outcome nobody asks for; it may fail with a later statement.
-func (t *tx) later(ctx context.Context, sql string, args ...any) error {
-	if err := t.mark(ctx); err != nil {
-		return err
-	}
-	return t.c.later(ctx, sql, args...)
-}
-
-// returning changes something and reads the first row of its answer.
-func (t *tx) returning(ctx context.Context, sql string, args []any, dest ...any) (bool, error) {
-	if err := t.mark(ctx); err != nil {
-		return false, err
-	}
-	return row(ctx, t.c, sql, args, dest...)
-}
-
-// execs changes something by one statement for each of the lists.
-func (t *tx) execs(ctx context.Context, sql string, lists [][]any) ([]int64, error) {
-	if len(lists) == 0 {
-		return nil, nil
-	}
-	if err := t.mark(ctx); err != nil {
-		return nil, err
-	}
-	return t.c.execs(ctx, sql, lists)
-}
-
-// returnings changes something by one statement for each of the lists and reads their answers.
-func (t *tx) returnings(ctx context.Context, sql string, lists [][]any, fn func(n int, r rows) error) error {
-	if len(lists) == 0 {
-		return nil
-	}
-	if err := t.mark(ctx); err != nil {
-		return err
-	}
-	return t.c.queries(ctx, sql, lists, fn)
-}
-
-func (t *tx) mark(ctx context.Context) error {
-	if t.marked == t.level {
-		return nil
-	}
-	if err := t.c.later(ctx, savepoints[t.marked+1].set); err != nil {
-		return err
-	}
-	t.marked++
-	t.shares[t.marked] = false
-	for t.marked < t.level {
-		t.marked++
-		t.shares[t.marked] = true
-	}
-	return nil
-}
-
 // nested runs fn so that its changes alone are undone when it fails: a use case may handle the fault of
 // another it called and go on.
-func (t *tx) nested(ctx context.Context, fn func(ctx context.Context) error) (err error) {
-	if t.level+1 >= len(savepoints) {
-		return fault.Internalf(errors.New("store: writes nested too deep"), "the change calls itself")
-	}
-	t.level++
-	tallies, returned := len(t.tallies), false
-	defer func() {
-		if !returned { // a panic passes through; whoever recovers from it must not keep half a change
-			_ = t.settle(ctx, true, tallies)
+func (t *tx) nested(ctx context.Context, fn func(ctx context.Context) error) error {
+	tallies := len(t.tallies)
+	err := t.Nested(ctx, func() error {
+		if err := fn(ctx); err != nil {
+			return err
 		}
-	}()
-	err = fn(ctx)
-	if err == nil {
-		err = t.spoiled
-	}
-	returned = true
-	if end := t.settle(ctx, err != nil, tallies); end != nil {
-		return errors.Join(err, end)
+		return t.spoiled
+	}, func() {
+		t.spoiled = nil
+		t.tallies = t.tallies[:min(tallies, len(t.tallies))]
+	})
+	if errors.Is(err, engine.ErrTooDeep) {
+		return fault.Internalf(err, "the change calls itself")
 	}
 	return err
 }
 
 // spoil has the innermost Write fail.
 func (t *tx) spoil(err error) { t.spoiled = err }
-
-// errUnwound stands for a function that did not return: it panicked, or ended its goroutine.
-var errUnwound = errors.New("store: the change did not return")
-
-// settle ends the innermost level and keeps or undoes its changes; its error is the database's.
-func (t *tx) settle(ctx context.Context, undo bool, tallies int) error {
-	set := t.marked == t.level
-	if set {
-		t.marked--
-	}
-	t.level--
-	if undo {
-		t.spoiled = nil
-		t.tallies = t.tallies[:min(tallies, len(t.tallies))]
-	}
-	if !set {
-		return nil
-	}
-	ctx = context.WithoutCancel(ctx)
-	at := t.level + 1
-	for t.shares[at] {
-		at--
-	}
-	if undo {
-		if _, err := t.c.exec(ctx, savepoints[at].back); err != nil {
-			return err
-		}
-	}
-	if at != t.level+1 {
-		return nil // the outermost of those that share it lets go of it
-	}
-	return t.c.later(ctx, savepoints[at].release)
-}
 
 const sqlTally = `INSERT INTO tally (home, spid, collection, n) VALUES ($1, $2, $3, $4)
 ON CONFLICT (home, spid, collection) DO UPDATE SET n = tally.n + excluded.n`
@@ -227,7 +109,7 @@ func (t *tx) flush(ctx context.Context) error {
 		if a.n == 0 {
 			continue
 		}
-		if err := t.later(ctx, sqlTally, int64(a.home), int64(a.spid), a.collection, a.n); err != nil {
+		if err := t.Later(ctx, sqlTally, int64(a.home), int64(a.spid), a.collection, a.n); err != nil {
 			return err
 		}
 	}
@@ -259,8 +141,9 @@ func (s *Store) Write(ctx context.Context, fn func(ctx context.Context) error) e
 	}
 	dry := CallFrom(ctx).DryRun
 	var jobs bool
-	err = s.engine.write(ctx, func(t *tx) error {
-		t.s, t.write, t.dry = s, true, dry
+	err = s.db.Write(ctx, CallFrom(ctx).Operation, func(et *engine.Tx) error {
+		et.Dry = dry
+		t := &tx{Tx: et, s: s, write: true}
 		if err := t.tell(ctx, spid, sandbox); err != nil {
 			return err
 		}
@@ -308,8 +191,8 @@ func (s *Store) Snapshot(ctx context.Context, fn func(ctx context.Context) error
 	if err != nil {
 		return dbFault(err)
 	}
-	return dbFault(s.engine.snapshot(ctx, func(c conn) error {
-		t := &tx{s: s, c: c}
+	return dbFault(s.db.Snapshot(ctx, func(c engine.Conn) error {
+		t := &tx{Tx: &engine.Tx{Conn: c}, s: s}
 		if err := t.tell(ctx, spid, sandbox); err != nil {
 			return err
 		}
@@ -318,11 +201,11 @@ func (s *Store) Snapshot(ctx context.Context, fn func(ctx context.Context) error
 }
 
 // reading lends the transaction in ctx, or a connection for reading.
-func (s *Store) reading(ctx context.Context) (c conn, release func(), err error) {
+func (s *Store) reading(ctx context.Context) (c engine.Conn, release func(), err error) {
 	if t := s.txFrom(ctx); t != nil {
-		return t.c, func() {}, nil
+		return t.Conn, func() {}, nil
 	}
-	c, release, err = s.engine.read(ctx)
+	c, release, err = s.db.Read(ctx)
 	return c, release, dbFault(err)
 }
 
@@ -333,22 +216,22 @@ func (s *Store) readRow(ctx context.Context, sql string, args []any, dest ...any
 		return false, err
 	}
 	defer release()
-	found, err := row(ctx, c, sql, args, dest...)
+	found, err := engine.Row(ctx, c, sql, args, dest...)
 	return found, dbFault(err)
 }
 
 // readEach calls fn for every row of a query.
-func (s *Store) readEach(ctx context.Context, sql string, args []any, fn func(rows) error) error {
+func (s *Store) readEach(ctx context.Context, sql string, args []any, fn func(engine.Rows) error) error {
 	c, release, err := s.reading(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	return dbFault(each(ctx, c, sql, args, fn))
+	return dbFault(engine.Each(ctx, c, sql, args, fn))
 }
 
 // readAll calls fn for every row of a query that is asked with each of the lists; n is the list's number.
-func (s *Store) readAll(ctx context.Context, sql string, lists [][]any, fn func(n int, r rows) error) error {
+func (s *Store) readAll(ctx context.Context, sql string, lists [][]any, fn func(n int, r engine.Rows) error) error {
 	if len(lists) == 0 {
 		return nil
 	}
@@ -357,7 +240,7 @@ func (s *Store) readAll(ctx context.Context, sql string, lists [][]any, fn func(
 		return err
 	}
 	defer release()
-	return dbFault(c.queries(ctx, sql, lists, fn))
+	return dbFault(c.Queries(ctx, sql, lists, fn))
 }
 
 // spidOf is the service provider whose rows ctx may touch.
@@ -377,7 +260,7 @@ func dbFault(err error) error {
 		return err
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return fault.New(fault.Unavailable, fault.CodeUnavailable, "the request was given up before it was done").Because(err)
-	case errors.Is(err, errClosed), sqliteBusy(err), postgresAway(err):
+	case engine.Away(err):
 		return fault.New(fault.Unavailable, fault.CodeUnavailable, "the database does not answer now; try again").After(time.Second).Because(err)
 	}
 	return fault.Internalf(err, "something went wrong here; the request id finds it in the log")

@@ -1,4 +1,4 @@
-package store
+package engine
 
 import (
 	"context"
@@ -24,7 +24,8 @@ const (
 	lastPause  = 250 * time.Millisecond
 )
 
-func openPostgres(ctx context.Context, url string, o Options) (*postgresDB, error) {
+// OpenPostgres connects to a server.
+func OpenPostgres(ctx context.Context, url string, o Options) (Engine, error) {
 	cfg, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, err
@@ -43,15 +44,15 @@ func openPostgres(ctx context.Context, url string, o Options) (*postgresDB, erro
 	db := &postgresDB{pool: newPgPool(cfg, 2*o.Readers), joint: joint{size: mostJoined}}
 	s, err := db.pool.borrow(ctx)
 	if err != nil {
-		return nil, errors.Join(err, db.close())
+		return nil, errors.Join(err, db.Close())
 	}
 	db.pool.giveBack(s)
 	return db, nil
 }
 
-func (db *postgresDB) name() string { return "postgres" }
+func (db *postgresDB) Name() string { return "postgres" }
 
-func (db *postgresDB) read(ctx context.Context) (conn, func(), error) {
+func (db *postgresDB) Read(ctx context.Context) (Conn, func(), error) {
 	s, err := db.pool.borrow(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -59,7 +60,7 @@ func (db *postgresDB) read(ctx context.Context) (conn, func(), error) {
 	return pgConn{s.conn}, func() { db.pool.giveBack(s) }, nil
 }
 
-func (db *postgresDB) singly(ctx context.Context, fn func(c conn) error) error {
+func (db *postgresDB) Singly(ctx context.Context, fn func(c Conn) error) error {
 	s, err := db.pool.borrow(ctx)
 	if err != nil {
 		return err
@@ -68,24 +69,23 @@ func (db *postgresDB) singly(ctx context.Context, fn func(c conn) error) error {
 	return s.checked(fn(pgConn{s.conn}))
 }
 
-func (db *postgresDB) snapshot(ctx context.Context, fn func(c conn) error) error {
+func (db *postgresDB) Snapshot(ctx context.Context, fn func(c Conn) error) error {
 	return db.inTx(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", func(p *pgTx) (bool, error) {
 		return false, fn(p)
 	})
 }
 
-// write runs body in a serializable transaction, and joins those that met others when it met another one.
-func (db *postgresDB) write(ctx context.Context, body func(t *tx) error) error {
-	operation := CallFrom(ctx).Operation
+// Write runs body in a serializable transaction, and joins those that met others when it met another one.
+func (db *postgresDB) Write(ctx context.Context, operation string, body func(t *Tx) error) error {
 	if db.joint.hot(operation) {
 		return db.join(ctx, body)
 	}
 	var met error
 	err := db.inTx(ctx, "BEGIN ISOLATION LEVEL SERIALIZABLE", func(p *pgTx) (bool, error) {
-		t := &tx{c: p}
+		t := &Tx{Conn: p}
 		err := body(t)
 		met = p.failed
-		return err == nil && met == nil && !t.dry, err
+		return err == nil && met == nil && !t.Dry, err
 	})
 	// What the body made of the conflict does not matter.
 	again := met != nil || retryable(err)
@@ -122,7 +122,7 @@ func (db *postgresDB) inTx(ctx context.Context, begin string, fn func(p *pgTx) (
 // pause waits before a try, or until ctx is done.
 func pause(ctx context.Context, try int) error {
 	most := min(firstPause<<(try-1), lastPause)
-	timer := time.NewTimer(time.Duration(draw(int64(most))))
+	timer := time.NewTimer(time.Duration(Draw(int64(most))))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -133,12 +133,12 @@ func pause(ctx context.Context, try int) error {
 }
 
 // migrate holds a lock on the table of steps, so nodes that start together wait for each other.
-func (db *postgresDB) migrate(ctx context.Context, fn func(c conn) error) error {
-	if err := db.makeMigrationTable(ctx); err != nil {
+func (db *postgresDB) Migrate(ctx context.Context, prepare, lock string, fn func(c Conn) error) error {
+	if err := db.prepare(ctx, prepare); err != nil {
 		return err
 	}
 	return db.inTx(ctx, "BEGIN ISOLATION LEVEL READ COMMITTED", func(p *pgTx) (bool, error) {
-		if _, err := p.exec(ctx, "LOCK TABLE migration IN ACCESS EXCLUSIVE MODE"); err != nil {
+		if _, err := p.Exec(ctx, lock); err != nil {
 			return false, err
 		}
 		err := fn(p)
@@ -146,12 +146,12 @@ func (db *postgresDB) migrate(ctx context.Context, fn func(c conn) error) error 
 	})
 }
 
-// makeMigrationTable tries again when another node makes the table at the same moment: IF NOT EXISTS does
+// prepare tries again when another node makes the table at the same moment: IF NOT EXISTS does
 // not guard against that.
-func (db *postgresDB) makeMigrationTable(ctx context.Context) (err error) {
+func (db *postgresDB) prepare(ctx context.Context, sql string) (err error) {
 	for try := 1; try <= maxTries; try++ {
-		err = db.singly(ctx, func(c conn) error {
-			_, err := c.exec(ctx, sqlMigrationTable)
+		err = db.Singly(ctx, func(c Conn) error {
+			_, err := c.Exec(ctx, sql)
 			return err
 		})
 		if err == nil || !madeMeanwhile(err) {
@@ -164,22 +164,22 @@ func (db *postgresDB) makeMigrationTable(ctx context.Context) (err error) {
 	return err
 }
 
-func (db *postgresDB) close() error { return db.pool.close() }
+func (db *postgresDB) Close() error { return db.pool.close() }
 
 // pgConn is a connection outside a transaction: every statement commits on its own.
 type pgConn struct{ q *pgx.Conn }
 
-func (c pgConn) later(ctx context.Context, sql string, args ...any) error {
-	_, err := c.exec(ctx, sql, args...)
+func (c pgConn) Later(ctx context.Context, sql string, args ...any) error {
+	_, err := c.Exec(ctx, sql, args...)
 	return err
 }
 
-func (c pgConn) exec(ctx context.Context, sql string, args ...any) (int64, error) {
+func (c pgConn) Exec(ctx context.Context, sql string, args ...any) (int64, error) {
 	tag, err := c.q.Exec(ctx, sql, plainArgs(args)...)
 	return tag.RowsAffected(), err
 }
 
-func (c pgConn) query(ctx context.Context, sql string, args ...any) (rows, error) {
+func (c pgConn) Query(ctx context.Context, sql string, args ...any) (Rows, error) {
 	r, err := c.q.Query(ctx, sql, plainArgs(args)...)
 	if err != nil {
 		return nil, err
@@ -187,15 +187,15 @@ func (c pgConn) query(ctx context.Context, sql string, args ...any) (rows, error
 	return pgRows{r}, nil
 }
 
-func (c pgConn) execs(ctx context.Context, sql string, lists [][]any) ([]int64, error) {
+func (c pgConn) Execs(ctx context.Context, sql string, lists [][]any) ([]int64, error) {
 	return pgExecs(ctx, c.q, nil, sql, lists)
 }
 
-func (c pgConn) queries(ctx context.Context, sql string, lists [][]any, fn func(int, rows) error) error {
+func (c pgConn) Queries(ctx context.Context, sql string, lists [][]any, fn func(int, Rows) error) error {
 	return pgQueries(ctx, c.q, nil, sql, lists, fn)
 }
 
-func (c pgConn) script(ctx context.Context, sql string) error {
+func (c pgConn) Script(ctx context.Context, sql string) error {
 	_, err := c.q.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol)
 	return err
 }
@@ -209,9 +209,9 @@ func plainArgs(args []any) []any {
 
 type pgRows struct{ r pgx.Rows }
 
-func (r pgRows) next() bool             { return r.r.Next() }
-func (r pgRows) scan(dest ...any) error { return r.r.Scan(dest...) }
-func (r pgRows) close() error {
+func (r pgRows) Next() bool             { return r.r.Next() }
+func (r pgRows) Scan(dest ...any) error { return r.r.Scan(dest...) }
+func (r pgRows) Close() error {
 	r.r.Close()
 	return r.r.Err()
 }

@@ -1,4 +1,4 @@
-package store
+package engine
 
 import (
 	"context"
@@ -45,7 +45,7 @@ type joint struct {
 // joined is one write that waits to be carried out.
 type joined struct {
 	ctx   context.Context
-	body  func(t *tx) error
+	body  func(t *Tx) error
 	tries int
 	err   error
 	state atomic.Int32
@@ -100,7 +100,7 @@ func (q *joint) note(operation string, met bool) {
 
 // join queues a write and waits until the transaction that carried it out is committed. A write whose ctx is done
 // before it starts never starts.
-func (db *postgresDB) join(ctx context.Context, body func(t *tx) error) error {
+func (db *postgresDB) join(ctx context.Context, body func(t *Tx) error) error {
 	m := &joined{ctx: ctx, body: body, done: make(chan struct{})}
 	q := &db.joint
 	q.mu.Lock()
@@ -225,17 +225,17 @@ func (p *pgTx) member(m *joined) error {
 	}
 	ctx := context.WithoutCancel(m.ctx)
 	journeys, before := p.journeys, len(p.waiting)
-	if err := p.later(ctx, savepoints[1].set); err != nil {
+	if err := p.Later(ctx, savepoints[1].set); err != nil {
 		return err
 	}
-	t := &tx{c: p, level: 1, marked: 1}
+	t := &Tx{Conn: p, level: 1, marked: 1}
 	err := m.body(t)
-	if err == nil && !t.dry {
+	if err == nil && !t.Dry {
 		if p.journeys == journeys && len(p.waiting) == before+1 { // it changed nothing
 			p.waiting = p.waiting[:before]
 			return nil
 		}
-		if _, err = p.exec(ctx, savepoints[1].release); err == nil {
+		if _, err = p.Exec(ctx, savepoints[1].release); err == nil {
 			return nil
 		}
 	}
@@ -247,8 +247,8 @@ func (p *pgTx) member(m *joined) error {
 		return err
 	}
 	p.waiting = nil
-	if _, back := p.exec(ctx, savepoints[1].back); back != nil {
+	if _, back := p.Exec(ctx, savepoints[1].back); back != nil {
 		return errors.Join(err, back)
 	}
-	return errors.Join(err, p.later(ctx, savepoints[1].release))
+	return errors.Join(err, p.Later(ctx, savepoints[1].release))
 }

@@ -1,4 +1,4 @@
-package store
+package engine
 
 import (
 	"context"
@@ -14,7 +14,6 @@ import (
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
-	"github.com/demarc-bss/demarc/internal/store/cache"
 	"github.com/demarc-bss/demarc/internal/store/filter"
 )
 
@@ -35,7 +34,8 @@ const (
 // keptStatements bounds the prepared statements of one connection; filters make new ones without end.
 const keptStatements = 256
 
-func openSQLite(path string, o Options, docs *cache.Cache[Doc]) (*sqliteDB, error) {
+// OpenSQLite opens the embedded engine on a file. docs is told of the documents that commits change; it may be nil.
+func OpenSQLite(path string, o Options, docs Docs) (Engine, error) {
 	if path == "" {
 		return nil, errors.New("store: the URL needs a file: sqlite:PATH")
 	}
@@ -122,9 +122,9 @@ func sqliteDriver() (*sqlite.Driver, error) {
 	)
 }
 
-func (db *sqliteDB) name() string { return "sqlite" }
+func (db *sqliteDB) Name() string { return "sqlite" }
 
-func (db *sqliteDB) read(ctx context.Context) (conn, func(), error) {
+func (db *sqliteDB) Read(ctx context.Context) (Conn, func(), error) {
 	select {
 	case <-db.closed:
 		return nil, nil, errClosed
@@ -136,36 +136,36 @@ func (db *sqliteDB) read(ctx context.Context) (conn, func(), error) {
 	}
 }
 
-func (db *sqliteDB) snapshot(ctx context.Context, fn func(c conn) error) error {
-	c, release, err := db.read(ctx)
+func (db *sqliteDB) Snapshot(ctx context.Context, fn func(c Conn) error) error {
+	c, release, err := db.Read(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	if _, err := c.exec(ctx, "BEGIN DEFERRED"); err != nil {
+	if _, err := c.Exec(ctx, "BEGIN DEFERRED"); err != nil {
 		return err
 	}
-	defer c.exec(context.WithoutCancel(ctx), "ROLLBACK") //nolint:errcheck // nothing was changed
+	defer c.Exec(context.WithoutCancel(ctx), "ROLLBACK") //nolint:errcheck // nothing was changed
 	return fn(c)
 }
 
 // singly is one write here: a commit for each statement would cost an fsync each.
-func (db *sqliteDB) singly(ctx context.Context, fn func(c conn) error) error {
-	return db.committer.write(ctx, func(t *tx) error {
-		if err := t.mark(ctx); err != nil {
+func (db *sqliteDB) Singly(ctx context.Context, fn func(c Conn) error) error {
+	return db.committer.Write(ctx, "", func(t *Tx) error {
+		if err := t.Mark(ctx); err != nil {
 			return err
 		}
-		return fn(t.c)
+		return fn(t.Conn)
 	})
 }
 
 // migrate is a write: the write lock of the file keeps other processes out.
-func (db *sqliteDB) migrate(ctx context.Context, fn func(c conn) error) error {
-	return db.singly(ctx, fn)
+func (db *sqliteDB) Migrate(ctx context.Context, _, _ string, fn func(c Conn) error) error {
+	return db.Singly(ctx, fn)
 }
 
 // close lets the running writes and reads end, then the connections.
-func (db *sqliteDB) close() error {
+func (db *sqliteDB) Close() error {
 	db.committer.stop()
 	for range cap(db.readers) {
 		<-db.readers
@@ -209,7 +209,9 @@ func (c *sqliteConn) calm(ctx context.Context) (context.Context, error) {
 	return ctx, nil
 }
 
-// scanKey marks a context whose queries may read many rows.
+// Scanning marks a context whose queries may read many rows.
+func Scanning(ctx context.Context) context.Context { return context.WithValue(ctx, scanKey{}, true) }
+
 type scanKey struct{}
 
 type sqliteStmt struct {
@@ -246,7 +248,7 @@ func (c *sqliteConn) bind(args []any) []driver.NamedValue {
 	return c.args
 }
 
-func (c *sqliteConn) exec(ctx context.Context, sql string, args ...any) (int64, error) {
+func (c *sqliteConn) Exec(ctx context.Context, sql string, args ...any) (int64, error) {
 	if c.broken != nil {
 		return 0, c.broken
 	}
@@ -266,12 +268,12 @@ func (c *sqliteConn) exec(ctx context.Context, sql string, args ...any) (int64, 
 }
 
 // later is at once here: there is no network to spare.
-func (c *sqliteConn) later(ctx context.Context, sql string, args ...any) error {
-	_, err := c.exec(ctx, sql, args...)
+func (c *sqliteConn) Later(ctx context.Context, sql string, args ...any) error {
+	_, err := c.Exec(ctx, sql, args...)
 	return err
 }
 
-func (c *sqliteConn) query(ctx context.Context, sql string, args ...any) (rows, error) {
+func (c *sqliteConn) Query(ctx context.Context, sql string, args ...any) (Rows, error) {
 	if c.broken != nil {
 		return nil, c.broken
 	}
@@ -297,10 +299,10 @@ func (c *sqliteConn) query(ctx context.Context, sql string, args ...any) (rows, 
 	return &c.rows, nil
 }
 
-func (c *sqliteConn) execs(ctx context.Context, sql string, lists [][]any) ([]int64, error) {
+func (c *sqliteConn) Execs(ctx context.Context, sql string, lists [][]any) ([]int64, error) {
 	affected := make([]int64, len(lists))
 	for i, args := range lists {
-		n, err := c.exec(ctx, sql, args...)
+		n, err := c.Exec(ctx, sql, args...)
 		if err != nil {
 			return nil, err
 		}
@@ -309,9 +311,9 @@ func (c *sqliteConn) execs(ctx context.Context, sql string, lists [][]any) ([]in
 	return affected, nil
 }
 
-func (c *sqliteConn) queries(ctx context.Context, sql string, lists [][]any, fn func(int, rows) error) error {
+func (c *sqliteConn) Queries(ctx context.Context, sql string, lists [][]any, fn func(int, Rows) error) error {
 	for i, args := range lists {
-		if err := each(ctx, c, sql, args, func(r rows) error { return fn(i, r) }); err != nil {
+		if err := Each(ctx, c, sql, args, func(r Rows) error { return fn(i, r) }); err != nil {
 			return err
 		}
 	}
@@ -331,7 +333,7 @@ func (c *sqliteConn) failed(err error) error {
 }
 
 // script runs statements that are used once.
-func (c *sqliteConn) script(ctx context.Context, sql string) error {
+func (c *sqliteConn) Script(ctx context.Context, sql string) error {
 	_, err := c.dc.(driver.ExecerContext).ExecContext(ctx, sql, nil)
 	return err
 }
@@ -350,7 +352,7 @@ type sqliteRows struct {
 	err  error
 }
 
-func (r *sqliteRows) next() bool {
+func (r *sqliteRows) Next() bool {
 	if r.err != nil {
 		return false
 	}
@@ -358,7 +360,7 @@ func (r *sqliteRows) next() bool {
 	return r.err == nil
 }
 
-func (r *sqliteRows) close() error {
+func (r *sqliteRows) Close() error {
 	err := r.r.Close()
 	if r.err != nil && !errors.Is(r.err, io.EOF) {
 		return r.c.failed(r.err)
@@ -366,7 +368,7 @@ func (r *sqliteRows) close() error {
 	return err
 }
 
-func (r *sqliteRows) scan(dest ...any) error {
+func (r *sqliteRows) Scan(dest ...any) error {
 	for i, d := range dest {
 		if err := assign(d, r.vals[i]); err != nil {
 			return fmt.Errorf("store: column %d: %w", i, err)
@@ -424,5 +426,5 @@ func sqliteMissing(err error) bool {
 	return errors.As(err, &e) && strings.Contains(e.Error(), "no such table")
 }
 
-// sqlitePath is the file that a URL of the form sqlite:PATH or sqlite://PATH names.
-func sqlitePath(rest string) string { return strings.TrimPrefix(rest, "//") }
+// SQLitePath is the file that a URL of the form sqlite:PATH or sqlite://PATH names.
+func SQLitePath(rest string) string { return strings.TrimPrefix(rest, "//") }

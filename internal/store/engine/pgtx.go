@@ -1,4 +1,4 @@
-package store
+package engine
 
 import (
 	"context"
@@ -48,7 +48,7 @@ func (p *pgTx) under(ctx context.Context) (context.Context, error) {
 	return context.WithoutCancel(ctx), ctx.Err()
 }
 
-func (p *pgTx) later(ctx context.Context, sql string, args ...any) error {
+func (p *pgTx) Later(ctx context.Context, sql string, args ...any) error {
 	p.waiting = append(p.waiting, pgStatement{sql, plainArgs(args)})
 	if len(p.waiting) < mostTogether {
 		return nil
@@ -106,17 +106,17 @@ func pgExecs(ctx context.Context, c *pgx.Conn, first []pgStatement, sql string, 
 	return affected, err
 }
 
-func pgQueries(ctx context.Context, c *pgx.Conn, first []pgStatement, sql string, lists [][]any, fn func(int, rows) error) error {
+func pgQueries(ctx context.Context, c *pgx.Conn, first []pgStatement, sql string, lists [][]any, fn func(int, Rows) error) error {
 	return pgBatch(ctx, c, first, sql, lists, func(n int, r pgx.BatchResults) error {
 		answer, err := r.Query()
 		if err != nil {
 			return err
 		}
 		found := pgRows{answer}
-		for err == nil && found.next() {
+		for err == nil && found.Next() {
 			err = fn(n, found)
 		}
-		if cerr := found.close(); err == nil {
+		if cerr := found.Close(); err == nil {
 			err = cerr
 		}
 		return err
@@ -131,7 +131,7 @@ func (p *pgTx) take() []pgStatement {
 	return waiting
 }
 
-func (p *pgTx) execs(ctx context.Context, sql string, lists [][]any) ([]int64, error) {
+func (p *pgTx) Execs(ctx context.Context, sql string, lists [][]any) ([]int64, error) {
 	ctx, err := p.under(ctx)
 	if err != nil {
 		return nil, err
@@ -140,7 +140,7 @@ func (p *pgTx) execs(ctx context.Context, sql string, lists [][]any) ([]int64, e
 	return n, p.note(err)
 }
 
-func (p *pgTx) queries(ctx context.Context, sql string, lists [][]any, fn func(int, rows) error) error {
+func (p *pgTx) Queries(ctx context.Context, sql string, lists [][]any, fn func(int, Rows) error) error {
 	ctx, err := p.under(ctx)
 	if err != nil {
 		return err
@@ -169,13 +169,13 @@ func (p *pgTx) send(ctx context.Context, sql string, args []any) (pgx.BatchResul
 	return r, nil
 }
 
-func (p *pgTx) exec(ctx context.Context, sql string, args ...any) (int64, error) {
+func (p *pgTx) Exec(ctx context.Context, sql string, args ...any) (int64, error) {
 	ctx, err := p.under(ctx)
 	if err != nil {
 		return 0, err
 	}
 	if len(p.waiting) == 0 {
-		n, err := pgConn{p.conn}.exec(ctx, sql, args...)
+		n, err := pgConn{p.conn}.Exec(ctx, sql, args...)
 		return n, p.note(err)
 	}
 	r, err := p.send(ctx, sql, plainArgs(args))
@@ -189,7 +189,7 @@ func (p *pgTx) exec(ctx context.Context, sql string, args ...any) (int64, error)
 	return tag.RowsAffected(), p.note(err)
 }
 
-func (p *pgTx) query(ctx context.Context, sql string, args ...any) (rows, error) {
+func (p *pgTx) Query(ctx context.Context, sql string, args ...any) (Rows, error) {
 	ctx, err := p.under(ctx)
 	if err != nil {
 		return nil, err
@@ -214,11 +214,11 @@ func (p *pgTx) query(ctx context.Context, sql string, args ...any) (rows, error)
 }
 
 // script is sent as it is, after what waits.
-func (p *pgTx) script(ctx context.Context, sql string) error {
-	if _, err := p.exec(ctx, "SELECT 1"); err != nil {
+func (p *pgTx) Script(ctx context.Context, sql string) error {
+	if _, err := p.Exec(ctx, "SELECT 1"); err != nil {
 		return err
 	}
-	return p.note(pgConn{p.conn}.script(ctx, sql))
+	return p.note(pgConn{p.conn}.Script(ctx, sql))
 }
 
 // errRolledBack is the answer to the commit of a transaction in which a statement had failed.
@@ -265,8 +265,8 @@ type pgTxRows struct {
 	p     *pgTx
 }
 
-func (r pgTxRows) close() error {
-	err := r.pgRows.close()
+func (r pgTxRows) Close() error {
+	err := r.pgRows.Close()
 	if r.batch != nil {
 		if cerr := r.batch.Close(); err == nil {
 			err = cerr

@@ -1,4 +1,4 @@
-package store
+package engine
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 type committer struct {
 	c     *sqliteConn
 	group int
-	docs  *cache.Cache[Doc]
+	docs  Docs
 
 	queue  chan *member
 	closed chan struct{}
@@ -38,8 +38,8 @@ type senders struct {
 // member is one write of a group.
 type member struct {
 	ctx   context.Context
-	body  func(t *tx) error
-	t     tx
+	body  func(t *Tx) error
+	t     Tx
 	err   error
 	state atomic.Int32
 	done  chan struct{}
@@ -53,7 +53,7 @@ const (
 
 var errClosed = errors.New("store: closed")
 
-func newCommitter(c *sqliteConn, group int, docs *cache.Cache[Doc]) *committer {
+func newCommitter(c *sqliteConn, group int, docs Docs) *committer {
 	w := &committer{
 		c: c, group: group, docs: docs,
 		queue: make(chan *member, 1024), closed: make(chan struct{}), ended: make(chan struct{}),
@@ -62,9 +62,9 @@ func newCommitter(c *sqliteConn, group int, docs *cache.Cache[Doc]) *committer {
 	return w
 }
 
-// write queues a body and waits until its group is committed. A write whose ctx is done before it starts
+// Write queues a body and waits until its group is committed. A write whose ctx is done before it starts
 // never starts; one that has started is waited for.
-func (w *committer) write(ctx context.Context, body func(t *tx) error) error {
+func (w *committer) Write(ctx context.Context, _ string, body func(t *Tx) error) error {
 	w.mu.RLock()
 	if w.stopped {
 		w.mu.RUnlock()
@@ -130,7 +130,7 @@ func (w *committer) resume() {
 // gather runs one group: the first member and all that have queued meanwhile.
 func (w *committer) gather(m *member) {
 	w.c.broken = nil
-	if _, err := w.c.exec(context.Background(), "BEGIN IMMEDIATE"); err != nil {
+	if _, err := w.c.Exec(context.Background(), "BEGIN IMMEDIATE"); err != nil {
 		if m.state.CompareAndSwap(memberQueued, memberStarted) {
 			m.err = err
 			close(m.done)
@@ -168,7 +168,7 @@ func (w *committer) run(m *member) {
 		return // its caller has gone
 	}
 	w.current = m
-	m.t.c, m.t.level = w.c, 1
+	m.t.Conn, m.t.level = w.c, 1
 	if err := m.ctx.Err(); err != nil {
 		w.settle(m, err)
 		return
@@ -181,7 +181,7 @@ func (w *committer) settle(m *member, err error) {
 	w.current = nil
 	m.err = err
 	m.t.level = 1
-	if end := m.t.settle(context.Background(), err != nil || m.t.dry, 0); end != nil {
+	if end := m.t.settle(context.Background(), err != nil || m.t.Dry); end != nil {
 		m.err = errors.Join(err, end)
 		if w.c.broken == nil {
 			w.c.broken = end // the group must not be committed: SQLite may have dropped the savepoints
@@ -195,14 +195,14 @@ func (w *committer) commit() {
 	w.keys = w.keys[:0]
 	if w.docs != nil {
 		for _, m := range w.members {
-			w.keys = append(w.keys, m.t.touched...)
+			w.keys = append(w.keys, m.t.Touched...)
 		}
 		w.docs.Begin(w.keys)
 	}
-	_, err := w.c.exec(context.Background(), "COMMIT")
+	_, err := w.c.Exec(context.Background(), "COMMIT")
 	if err != nil {
 		w.c.broken = nil
-		_, _ = w.c.exec(context.Background(), "ROLLBACK") // it may be gone already
+		_, _ = w.c.Exec(context.Background(), "ROLLBACK") // it may be gone already
 	}
 	if w.docs != nil {
 		w.docs.End(w.keys)
