@@ -36,11 +36,12 @@ type commands struct {
 		Export realmExportCommand `cmd:"" help:"Print the realm file for Keycloak."`
 	} `cmd:"" help:"The Keycloak realm that demarc needs."`
 
-	APIKey apiKeyCommands `cmd:"" name:"apikey" help:"Issue, list, rotate and revoke API keys."`
-	Jobs   jobsCommands   `cmd:"" help:"Look at jobs and dead letters, retry and cancel them."`
-	Doctor doctorCommand  `cmd:"" help:"Check settings, database, schema, clock, issuers and ledger, and say what to do."`
-	Show   configCommand  `cmd:"" name:"config" help:"Print the settings in force and where each comes from."`
-	Print  versionCommand `cmd:"" name:"version" help:"Print the version."`
+	APIKey    apiKeyCommands    `cmd:"" name:"apikey" help:"Issue, list, rotate and revoke API keys."`
+	Catalogue catalogueCommands `cmd:"" help:"Check a catalogue file, or load it."`
+	Jobs      jobsCommands      `cmd:"" help:"Look at jobs and dead letters, retry and cancel them."`
+	Doctor    doctorCommand     `cmd:"" help:"Check settings, database, schema, clock, issuers and ledger, and say what to do."`
+	Show      configCommand     `cmd:"" name:"config" help:"Print the settings in force and where each comes from."`
+	Print     versionCommand    `cmd:"" name:"version" help:"Print the version."`
 }
 
 // invocation is what every command works with.

@@ -3,29 +3,13 @@ package app
 import (
 	"context"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 
-	"github.com/demarc-bss/demarc/internal/catalog"
 	"github.com/demarc-bss/demarc/internal/inventory"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/msisdn"
 )
-
-// LoadPlans brings a service provider's catalogue to what a file of price plans says.
-func (h *House) LoadPlans(ctx context.Context, spid int, file string) (string, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return "", err
-	}
-	parsed, err := catalog.Parse(text)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", file, err)
-	}
-	changed, err := h.Catalog.Load(h.As(ctx, spid), parsed)
-	return fmt.Sprintf("%d of %d entries of the catalogue of service provider %d are new or changed", changed, parsed.Len(), spid), err
-}
 
 // LoadNumbers adds mobile numbers to a service provider's pool, as FIRST+COUNT.
 func (h *House) LoadNumbers(ctx context.Context, spid int, spec string) (string, error) {

@@ -165,9 +165,37 @@ func (r *reader) keep(n *yaml.Node, f map[string]*yaml.Node, v Offering) {
 	r.out.Offerings = append(r.out.Offerings, v)
 	r.later = append(r.later, func() {
 		v := r.out.Offerings[at]
+		r.called(&v)
+		r.out.Offerings[at] = v
 		r.relations(f, v)
 		r.reachable(or(f["bundles"], n), v)
 	})
+}
+
+// called gives references the names of what they lead to.
+func (r *reader) called(v *Offering) {
+	for n := range v.Category {
+		for _, c := range r.out.Categories {
+			if c.Key == v.Category[n].ID {
+				v.Category[n].Name = c.Name
+			}
+		}
+	}
+	for _, t := range r.out.Tariffs {
+		if v.Tariff != nil && t.Key == v.Tariff.ID {
+			v.Tariff.Name = t.Name
+		}
+	}
+	for _, t := range r.out.Specifications {
+		if v.Specification != nil && t.Key == v.Specification.ID {
+			v.Specification.Name = t.Name
+		}
+	}
+	for n := range v.Relationships {
+		if o, ok := r.find(v.Relationships[n].ID); ok {
+			v.Relationships[n].Name = o.Name
+		}
+	}
 }
 
 // relations checks that each relationship leads to what it is for.

@@ -33,6 +33,8 @@ func (a *api) resources() []tmf630.Resource {
 			Verbs:   tmf630.List | tmf630.Create | tmf630.Get | tmf630.Patch,
 			Example: map[string]any{"name": "HappyPhone", "currency": "CHF", "timeZone": "Europe/Zurich", "country": "CH", "language": "en"}},
 		{Set: a.Catalog.Offerings, Shape: own["ProductOffering"], Path: base + "/productOffering", Verbs: tmf630.List | tmf630.Get},
+		{Set: a.Catalog.Categories, Shape: tmf630.ShapeOf("TMF620", "Category"), Path: base + "/category", Verbs: tmf630.List | tmf630.Get,
+			Entity: "productOffering"},
 		{Set: a.Orders.Orders, Shape: own["ProductOrder"], Path: base + "/productOrder", Verbs: tmf630.Get},
 	}
 	for n := range all {
