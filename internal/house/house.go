@@ -107,7 +107,7 @@ func (h *House) holder(ctx context.Context, text string) (balance.Holder, error)
 func (h *House) Jobs() map[string]job.Handler {
 	all := map[string]job.Handler{}
 	for _, jobs := range []map[string]job.Handler{
-		h.Inventory.Jobs(), h.Balances.Jobs(), h.Orders.Jobs(), h.Renewals.Jobs(), h.Usage.Jobs(), h.Vouchers.Jobs(), h.Carts.Jobs(), h.Uploads.Jobs(),
+		h.Inventory.Jobs(), h.Balances.Jobs(), h.Orders.Jobs(), h.Renewals.Jobs(), h.Subscriptions.Jobs(), h.Usage.Jobs(), h.Vouchers.Jobs(), h.Carts.Jobs(), h.Uploads.Jobs(),
 	} {
 		maps.Copy(all, jobs)
 	}

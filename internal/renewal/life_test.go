@@ -184,7 +184,7 @@ func TestALineThatCannotPayIsWarnedSuspendedAndComesBack(t *testing.T) {
 		o.topUp("5")
 		o.is(subscription.NonPaymentWarned, "Data 1000 Main balance 15.00")
 		o.until("2026-04-03 07:29")
-		o.topUp("5") // in time
+		o.topUp("5")                                                       // in time
 		o.is(subscription.Active, "Data 1000 Data 1000 Main balance 0.00") // March's rest lives until the end of April
 		if v := o.see(); v.Renewal.Count != 3 || !v.Renewal.Next.Equal(time.Date(2026, 4, 30, 7, 30, 0, 0, time.UTC)) || v.Renewal.UnpaidSince != nil {
 			t.Errorf("paid late: %+v", v.Renewal)

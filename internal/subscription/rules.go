@@ -48,7 +48,7 @@ func (v Line) check() error {
 	return nil
 }
 
-func (v *Line) follow(prev *Line, now time.Time) error {
+func (v *Line) to(prev *Line, now time.Time) error {
 	if err := v.check(); err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (s *Service) rules() resource.Rules[Line] {
 			}
 			return s.hold(ctx, i, v)
 		},
-		Change: func(_ context.Context, prev, v *Line, now time.Time) error { return v.follow(prev, now) },
+		Change: func(_ context.Context, prev, v *Line, now time.Time) error { return v.to(prev, now) },
 		Remove: func(_ context.Context, v *Line) error { return v.removable() },
 		After:  s.after,
 		State: func(v *Line) string {

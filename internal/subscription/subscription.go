@@ -188,6 +188,7 @@ func New(s *store.Store, accounts *account.Service, providers *provider.Service)
 		Indexed: map[string]string{"accountId": "account_id", "msisdn": "msisdn", "status": "status", "state": "state", "iccid": "iccid"},
 		Loose:   []string{"product"}, // held by value: their ids are the line's own
 	}, v.rules())
+	s.React(v.accountMoved, "BillingAccountStateChangeEvent")
 	return v
 }
 

@@ -2,6 +2,8 @@ package subscription
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,6 +16,8 @@ import (
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/kernel/money"
+	"github.com/demarc-bss/demarc/internal/kernel/msisdn"
+	"github.com/demarc-bss/demarc/internal/kernel/scope"
 	"github.com/demarc-bss/demarc/internal/kernel/sid"
 	"github.com/demarc-bss/demarc/internal/party"
 	"github.com/demarc-bss/demarc/internal/provider"
@@ -83,18 +87,18 @@ func TestWhatMayFollow(t *testing.T) {
 		prev.State, prev.Status = c.from, c.from.Status()
 		v := prev
 		c.next(&v)
-		if err := v.follow(&prev, at); fault.From(err) != nil && fault.From(err).Code != c.code || err == nil && c.code != "" {
+		if err := v.to(&prev, at); fault.From(err) != nil && fault.From(err).Code != c.code || err == nil && c.code != "" {
 			t.Errorf("%s: %v, want %q", name, err, c.code)
 		}
 	}
 	prev, v := whole, whole
 	prev.State, v.State = Pending, Active
-	if err := v.follow(&prev, at); err != nil || v.StartDate == nil || !v.StartDate.Equal(at) {
+	if err := v.to(&prev, at); err != nil || v.StartDate == nil || !v.StartDate.Equal(at) {
 		t.Errorf("a line begins %v, %v", v.StartDate, err)
 	}
 	prev = v
 	prev.State, v.State = Disconnecting, Inactive
-	if err := v.follow(&prev, at); err != nil || v.TerminationDate == nil || !v.TerminationDate.Equal(at) {
+	if err := v.to(&prev, at); err != nil || v.TerminationDate == nil || !v.TerminationDate.Equal(at) {
 		t.Errorf("a line ends %v, %v", v.TerminationDate, err)
 	}
 }
@@ -229,5 +233,131 @@ func TestTheInventoryShowsLinesAndKeepsWhatIsRecorded(t *testing.T) {
 		if err := p.Delete(ctx, d.ID, 0); err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// as is a context of somebody whose claims let it change limits.
+func as(c scope.Claims) context.Context {
+	return scope.With(context.Background(), scope.Grant(1, scope.Actor{Subject: "csr"}, c))
+}
+
+func TestLimitsAreChangedByThoseWhoMay(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := storetest.Context(1)
+		v, a := build(ctx, t, s)
+		line, _, err := v.Lines.Add(ctx, &Line{AccountID: a, MSISDN: "41790000001", ICCID: "8941001"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		amount := func(text, currency string) *money.Amount {
+			m, err := money.Parse(text, money.Currency(currency))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return &m
+		}
+		ten := amount("10", "CHF")
+		spend, credit := as(scope.Claims{ManageMonthlySpendLimit: true}), as(scope.Claims{ManageCreditLimit: true})
+		if _, err := v.SetMonthlySpendLimit(credit, line, ten); fault.KindOf(err) != fault.Forbidden {
+			t.Errorf("a spend limit by who may change credit limits: %v", err)
+		}
+		if _, err := v.SetCreditLimit(spend, line, ten); fault.KindOf(err) != fault.Forbidden {
+			t.Errorf("a credit limit by who may change spend limits: %v", err)
+		}
+		for _, bad := range []*money.Amount{amount("10", "EUR"), amount("-1", "CHF"), amount("0.001", "CHF")} {
+			if _, err := v.SetMonthlySpendLimit(spend, line, bad); fault.From(err) == nil || fault.From(err).Attribute != "monthlySpendLimit" {
+				t.Errorf("%s: %v", bad, err)
+			}
+		}
+		if now, err := v.SetMonthlySpendLimit(spend, line, ten); err != nil || *now.MonthlySpendLimit != *ten {
+			t.Errorf("%+v %v", now, err)
+		}
+		if now, err := v.SetCreditLimit(credit, line, ten); err != nil || *now.CreditLimit != *ten {
+			t.Errorf("%+v %v", now, err)
+		}
+		if now, err := v.SetMonthlySpendLimit(spend, line, nil); err != nil || now.MonthlySpendLimit != nil {
+			t.Errorf("%+v %v", now, err)
+		}
+		if _, err := v.MoveFor(ctx, line, Cancelled, "failed"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.SetCreditLimit(credit, line, nil); fault.From(err).Code != CodeState {
+			t.Errorf("of a line that ended: %v", err)
+		}
+		history, err := v.History(ctx, line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var told []string
+		for _, c := range history {
+			told = append(told, c.What+" "+c.From+">"+c.To+" "+c.Reason+" "+c.By)
+		}
+		want := []string{
+			"state >pending  tester", "mobileNumber >41790000001  tester", "sim >8941001  tester", "monthlySpendLimit >10.00 CHF  csr",
+			"creditLimit >10.00 CHF  csr", "monthlySpendLimit 10.00 CHF>  csr", "state pending>cancelled failed tester",
+		}
+		if !slices.Equal(told, want) {
+			t.Errorf("%q", told)
+		}
+	})
+}
+
+func TestTheLinesOfAnAccountFollowIt(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := storetest.Context(1)
+		v, a := build(ctx, t, s)
+		var lines []id.ID
+		for n := range linesAtOnce + 2 {
+			i, _, err := v.Lines.Add(ctx, &Line{AccountID: a, MSISDN: msisdn.Number(fmt.Sprint(41790000000 + n)), ICCID: "8941001"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := v.Move(ctx, i, Active); err != nil {
+				t.Fatal(err)
+			}
+			lines = append(lines, i)
+		}
+		if _, err := v.MoveFor(ctx, lines[1], Locked, "stolen"); err != nil {
+			t.Fatal(err)
+		}
+		move := func(to account.State) {
+			t.Helper()
+			if _, err := v.accounts.Billing.Change(ctx, a, func(v *account.Account) error { v.State = to; return nil }); err != nil {
+				t.Fatal(err)
+			}
+			for {
+				jobs, err := s.ClaimJobs(ctx, 1, time.Minute)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(jobs) == 0 {
+					return
+				}
+				if err := v.Jobs()[jobs[0].Kind](ctx, jobs[0]); err != nil {
+					t.Fatal(err)
+				}
+				if err := s.FinishJob(ctx, jobs[0]); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		holds := func(first, second, last State) {
+			t.Helper()
+			for i, want := range map[id.ID]State{lines[0]: first, lines[1]: second, lines[len(lines)-1]: last} {
+				if now, _, err := v.Lines.Get(ctx, i); err != nil || now.State != want {
+					t.Errorf("a line is %s, want %s: %v", now.State, want, err)
+				}
+			}
+		}
+		move(account.Suspended)
+		holds(Suspended, Locked, Suspended)
+		if _, err := v.MoveFor(ctx, lines[0], Active, ""); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.MoveFor(ctx, lines[0], Suspended, "lost"); err != nil {
+			t.Fatal(err)
+		}
+		move(account.Active)
+		holds(Suspended, Locked, Active) // what was suspended for another reason stays so
 	})
 }
