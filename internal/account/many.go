@@ -14,15 +14,11 @@ import (
 // Nobody is the related party of a prepaid account whose owner is not known yet: a card that lies on a shelf.
 var Nobody = sid.Ref{ID: "anonymous", Name: "Not registered", Role: "owner"}
 
-// OpenAnonymous opens prepaid accounts of Nobody's, one for each name, at the homes given, in one transaction with what
-// ctx has open. Who registers takes the place of Nobody: account, line and balance stay as they are.
-func (s *Service) OpenAnonymous(ctx context.Context, names []string, homes []id.Home) (ids []id.ID, err error) {
-	err = s.store.Write(ctx, func(ctx context.Context) error {
+// OpenAnonymous opens prepaid accounts of Nobody's under the ids and names given, in one transaction with what ctx has
+// open. Who registers takes the place of Nobody: account, line and balance stay as they are.
+func (s *Service) OpenAnonymous(ctx context.Context, ids []id.ID, names []string) error {
+	return s.store.Write(ctx, func(ctx context.Context) error {
 		now := s.store.Now(ctx)
-		ids = make([]id.ID, len(names))
-		for n := range names {
-			ids[n] = id.New(BillingKind, homes[n], now)
-		}
 		numbers, err := s.numbers(ctx, ids)
 		if err != nil {
 			return err
@@ -42,7 +38,6 @@ func (s *Service) OpenAnonymous(ctx context.Context, names []string, homes []id.
 		_, err = s.Billing.InsertMany(ctx, drafts)
 		return err
 	})
-	return ids, err
 }
 
 // numbers draws a number for each account and claims it.

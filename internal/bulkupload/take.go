@@ -136,6 +136,7 @@ type ahead struct {
 	list     []inventory.Supply
 	plans    []sale
 	money    []money.Amount
+	supplies *inventory.Supplies
 }
 
 // read reads what the rows ask for.
@@ -198,47 +199,55 @@ func (b *ahead) supply(ctx context.Context) error {
 			b.bad[n] = fault.Conflictf(subscription.CodeNumberInUse, "the mobile number %s is in use", v)
 		}
 	}
-	return b.s.Inventory.SupplyAll(ctx, b.list, inventory.EitherForm, b.bad)
+	b.supplies, err = b.s.Inventory.LookUp(ctx, b.list, inventory.EitherForm, b.bad)
+	return err
 }
 
-// open stores the lines that nothing is wrong with, with their accounts and balances.
+// open stores the lines that nothing is wrong with: what they may spend first, while the transaction has little to
+// remember for its statements that could fail, then their accounts, themselves, and what they need.
 func (b *ahead) open(ctx context.Context) error {
 	var names []string
 	var good []int
-	var homes []id.Home
+	var accounts, ids []id.ID
+	var holders []balance.Holder
+	var lines []subscription.Line
 	for n := range b.list {
-		if b.bad[n] == nil {
-			home, _ := b.list[n].Line.Home()
-			good, names, homes = append(good, n), append(names, "Prepaid "+string(b.list[n].Number.Value)), append(homes, home)
+		if b.bad[n] != nil {
+			continue
 		}
+		v := b.list[n]
+		home, _ := v.Line.Home()
+		a := id.New(account.BillingKind, home, b.now)
+		good, ids, accounts, names = append(good, n), append(ids, v.Line), append(accounts, a), append(names, "Prepaid "+string(v.Number.Value))
+		holders = append(holders, balance.Holder{Subscription: v.Line, Account: a, Number: string(v.Number.Value)})
+		lines = append(lines, b.line(n, a, names[len(names)-1]))
 	}
-	accounts, err := b.s.Accounts.OpenAnonymous(ctx, names, homes)
-	if err != nil {
+	if err := b.balances(ctx, good, holders); err != nil {
 		return err
 	}
-	lines, ids, holders := make([]subscription.Line, len(good)), make([]id.ID, len(good)), make([]balance.Holder, len(good))
-	for n, at := range good {
-		v, p := b.list[at], b.plans[at]
-		l := subscription.Line{
-			State: subscription.Available, AccountID: accounts[n], SubscriptionType: account.Prepaid, StateSince: &b.now,
-			MSISDN: v.Number.Value, ICCID: v.SIM.ICCID, IMSI: v.SIM.IMSI,
-			BillingAccount: &sid.Ref{ID: string(accounts[n]), Name: names[n]}, Resources: v.Resources(),
-		}
-		l.Name, l.Prices = p.offering.Name, p.prices
-		l.Offering = &sid.Ref{ID: string(p.id), Name: p.offering.Name}
-		l.Plans = []subscription.PlanPeriod{{Offering: p.id, Name: p.offering.Name, Prices: p.prices, From: b.now}}
-		lines[n], ids[n] = l, v.Line
-		holders[n] = balance.Holder{Subscription: v.Line, Account: accounts[n], Number: string(v.Number.Value)}
-	}
-	if err := b.s.Subscriptions.AddMany(ctx, ids, lines); err != nil {
+	if err := b.s.Accounts.OpenAnonymous(ctx, accounts, names); err != nil {
 		return err
 	}
-	return b.balances(ctx, good, holders)
+	if err := b.supplies.Assign(ctx); err != nil {
+		return err
+	}
+	return b.s.Subscriptions.AddMany(ctx, ids, lines)
+}
+
+func (b *ahead) line(n int, a id.ID, name string) subscription.Line {
+	v, p := b.list[n], b.plans[n]
+	return subscription.Line{
+		Name: p.offering.Name, State: subscription.Available, StateSince: &b.now, AccountID: a, SubscriptionType: account.Prepaid,
+		MSISDN: v.Number.Value, ICCID: v.SIM.ICCID, IMSI: v.SIM.IMSI,
+		BillingAccount: &sid.Ref{ID: string(a), Name: name}, Resources: v.Resources(),
+		Offering: &sid.Ref{ID: string(p.id), Name: p.offering.Name}, Prices: p.prices,
+		Plans: []subscription.PlanPeriod{{Offering: p.id, Name: p.offering.Name, Prices: p.prices, From: b.now}},
+	}
 }
 
 // balances opens the money of each line.
 func (b *ahead) balances(ctx context.Context, good []int, holders []balance.Holder) error {
-	wallets, err := b.s.Balances.Wallets(ctx, holders...)
+	wallets, err := b.s.Balances.Fresh(ctx, holders)
 	if err != nil {
 		return err
 	}

@@ -179,11 +179,19 @@ type Supply struct {
 	NumberID, SIMID id.ID
 }
 
-// SupplyAll assigns numbers and SIMs to lines, in one transaction with what ctx has open, and says of those that it
-// could not why, by their places in the list; bad ones are left out from the beginning.
-func (s *Service) SupplyAll(ctx context.Context, list []Supply, form ICCIDForm, bad map[int]error) error {
-	return s.store.Write(ctx, func(ctx context.Context) error {
-		l := &lot{s: s, bad: bad}
+// Supplies is numbers and SIMs that were looked up for lines, to be given to them in the same transaction.
+type Supplies struct {
+	lot
+	list              []Supply
+	byNumber, byICCID map[string]id.ID
+}
+
+// LookUp says of numbers and SIMs for lines why some cannot be given, by their places in the list; what is bad already
+// is left out. It changes nothing yet.
+func (s *Service) LookUp(ctx context.Context, list []Supply, form ICCIDForm, bad map[int]error) (*Supplies, error) {
+	out := &Supplies{lot: lot{s: s, bad: bad}, list: list}
+	err := s.store.Write(ctx, func(ctx context.Context) error {
+		l := &out.lot
 		numbers, iccids, imsis := make([]string, len(list)), make([]string, len(list)), make([]string, len(list))
 		for n := range list {
 			v := &list[n]
@@ -234,8 +242,10 @@ func (s *Service) SupplyAll(ctx context.Context, list []Supply, form ICCIDForm, 
 		}); err != nil {
 			return err
 		}
-		return s.assignAll(ctx, l, list, byNumber, byICCID)
+		out.byNumber, out.byICCID = byNumber, byICCID
+		return out.name(ctx)
 	})
+	return out, err
 }
 
 // supply reads what is there already and has it checked.
@@ -267,39 +277,59 @@ func supply[T any](ctx context.Context, l *lot, read func(context.Context, ...id
 	return nil
 }
 
-// assignAll gives every line of the list that is not bad its number and SIM.
-func (s *Service) assignAll(ctx context.Context, l *lot, list []Supply, byNumber, byICCID map[string]id.ID) error {
+// name gives ids to what is not in the pools yet.
+func (l *Supplies) name(ctx context.Context) error {
+	now := l.s.store.Now(ctx)
+	for n := range l.list {
+		v := &l.list[n]
+		if v.NumberID = l.byNumber[string(v.Number.Value)]; v.NumberID == "" {
+			v.NumberID = id.New(NumberKind, id.RandomHome(), now)
+		}
+		if v.SIMID = l.byICCID[v.SIM.ICCID]; v.SIMID == "" {
+			v.SIMID = id.New(SIMKind, id.RandomHome(), now)
+		}
+	}
+	return nil
+}
+
+// Assign gives every line of the list that is not bad its number and SIM.
+func (l *Supplies) Assign(ctx context.Context) error {
+	return l.s.store.Write(ctx, l.assign)
+}
+
+func (l *Supplies) assign(ctx context.Context) error {
 	newNumbers, newICCIDs, newIMSIs := map[string]id.ID{}, map[string]id.ID{}, map[string]id.ID{}
 	var numbers, sims []store.Draft
 	haveNumbers, haveSIMs := map[id.ID]any{}, map[id.ID]any{}
-	for n := range list {
+	for n := range l.list {
 		if l.bad[n] != nil {
 			continue
 		}
-		v := &list[n]
+		v := &l.list[n]
 		v.Number.Status, v.Number.Holder, v.SIM.Status, v.SIM.Holder = Assigned, v.Line, Assigned, v.Line
 		v.Number.show()
 		v.SIM.show()
-		if v.NumberID = byNumber[string(v.Number.Value)]; v.NumberID != "" {
+		if l.byNumber[string(v.Number.Value)] != "" {
 			haveNumbers[v.NumberID] = &v.Number
 		} else {
-			d, err := s.draftNumber(ctx, &v.Number)
+			d, err := draft(v.NumberID, &v.Number)
 			if err != nil {
 				return err
 			}
-			numbers, v.NumberID, newNumbers[string(v.Number.Value)] = append(numbers, d), d.ID, d.ID
+			numbers, newNumbers[string(v.Number.Value)] = append(numbers, d), d.ID
 		}
-		if v.SIMID = byICCID[v.SIM.ICCID]; v.SIMID != "" {
+		if l.byICCID[v.SIM.ICCID] != "" {
 			haveSIMs[v.SIMID] = &v.SIM
-		} else {
-			d, err := s.draftSIM(ctx, &v.SIM)
-			if err != nil {
-				return err
-			}
-			sims, v.SIMID = append(sims, d), d.ID
-			newICCIDs[v.SIM.ICCID], newIMSIs[v.SIM.IMSI] = d.ID, d.ID
+			continue
 		}
+		d, err := draft(v.SIMID, &v.SIM)
+		if err != nil {
+			return err
+		}
+		sims = append(sims, d)
+		newICCIDs[v.SIM.ICCID], newIMSIs[v.SIM.IMSI] = d.ID, d.ID
 	}
+	s := l.s
 	if err := errors.Join(s.claimAll(ctx, numberClaim, newNumbers), s.claimAll(ctx, iccidClaim, newICCIDs), s.claimAll(ctx, imsiClaim, newIMSIs)); err != nil {
 		return err
 	}
