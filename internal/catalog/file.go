@@ -52,7 +52,7 @@ func (f *File) names() map[string]bool {
 	note(out, Kind, f.Offerings, func(v Offering) string { return v.Key })
 	for k, all := range f.locals {
 		for _, local := range all {
-			out[k+"\x00"+local] = true
+			out[k+" "+local] = true
 		}
 	}
 	return out

@@ -46,7 +46,7 @@ var typeNames = map[string]string{
 // parseJSON reads an array of resources as TMF620 writes them, or one. Each says what it is by its @type, or its
 // @baseType when the type is one of the client's own. They name one another by the ids that they have in the file.
 func parseJSON(file []byte, root string) (*File, error) {
-	r := jsonReader{file: file, out: File{locals: map[string][]string{}}, root: typeNames[path.Base(root)]}
+	r := jsonReader{file: file, out: File{locals: map[string][]string{}}, had: map[string]bool{}, root: typeNames[path.Base(root)]}
 	d := jsontext.NewDecoder(bytes.NewReader(file))
 	if d.PeekKind() != '[' {
 		r.element(d)
@@ -72,10 +72,14 @@ func parseJSON(file []byte, root string) (*File, error) {
 	return &r.out, nil
 }
 
+// longestID bounds the ids that entries have in a file.
+const longestID = 200
+
 type jsonReader struct {
 	file   []byte
 	root   string
 	out    File
+	had    map[string]bool
 	found  []mistake
 	broken error
 	// offset is up to where lines were counted.
@@ -169,9 +173,13 @@ func take[T any, P part[T]](r *jsonReader, k id.Kind, local string, raw jsontext
 	}
 	rest := P(&v).core().rest
 	*rest = rest.Without("id", "href")
-	if local != "" && slices.Contains(r.out.locals[k.Name], local) {
+	switch {
+	case len(local) > longestID || strings.ContainsRune(local, 0):
+		return fault.Invalidf("id", "an id is a text of at most %d bytes without NUL", longestID)
+	case local != "" && r.had[name(k, local)]:
 		return fault.Invalidf("id", "the id %q is already that of another entry", local)
 	}
+	r.had[name(k, local)] = true
 	probe := v
 	P(&probe).complete()
 	if err := P(&probe).check(); err != nil {

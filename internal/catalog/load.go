@@ -67,7 +67,7 @@ func (l *loading) run(ctx context.Context) error {
 }
 
 // name is a name in the file as it is looked up.
-func name(k id.Kind, text string) string { return k.Name + "\x00" + text }
+func name(k id.Kind, text string) string { return k.Name + " " + text }
 
 // reference is where a resource names another of a kind.
 type reference struct {
