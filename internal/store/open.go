@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/demarc-bss/demarc/internal/kernel/clock"
@@ -31,6 +32,8 @@ type Store struct {
 	reactors []reactor
 	nudges   []func()
 
+	// written counts rows that were changed.
+	written atomic.Int64
 	// sandboxes remembers which service providers have a clock of their own, and which have not.
 	sandboxes sync.Map
 

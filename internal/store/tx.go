@@ -141,6 +141,7 @@ func (s *Store) Write(ctx context.Context, fn func(ctx context.Context) error) e
 	}
 	dry := CallFrom(ctx).DryRun
 	var jobs bool
+	var written int64
 	err = s.db.Write(ctx, CallFrom(ctx).Operation, func(et *engine.Tx) error {
 		et.Dry = dry
 		t := &tx{Tx: et, s: s, write: true}
@@ -150,17 +151,23 @@ func (s *Store) Write(ctx context.Context, fn func(ctx context.Context) error) e
 		if err := t.run(context.WithValue(ctx, txKey{}, t), fn); err != nil {
 			return err
 		}
-		jobs = t.jobs && !dry
+		jobs, written = t.jobs && !dry, et.Written
 		return nil
 	})
 	if err != nil {
 		return dbFault(err)
+	}
+	if !dry {
+		s.written.Add(written)
 	}
 	if jobs {
 		s.nudge()
 	}
 	return nil
 }
+
+// Written is how many rows this process has changed since it opened the store, in writes that were committed.
+func (s *Store) Written() int64 { return s.written.Load() }
 
 // run calls fn and writes what was put off; a panic becomes an error.
 func (t *tx) run(ctx context.Context, fn func(ctx context.Context) error) (err error) {

@@ -15,6 +15,8 @@ type Tx struct {
 	Dry bool
 	// Touched are the documents changed, for the cache.
 	Touched []cache.Key
+	// Written counts the rows changed, those of statements whose outcome nobody asks for as one each.
+	Written int64
 	// level counts the open parts that may fail on their own, marked those that a savepoint stands before. It
 	// is set by the first change, so a part that changes nothing costs nothing; parts that begin their
 	// changes with one and the same share its savepoint, which is the outermost one's.
@@ -40,7 +42,9 @@ func (t *Tx) Exec(ctx context.Context, sql string, args ...any) (int64, error) {
 	if err := t.Mark(ctx); err != nil {
 		return 0, err
 	}
-	return t.Conn.Exec(ctx, sql, args...)
+	n, err := t.Conn.Exec(ctx, sql, args...)
+	t.Written += n
+	return n, err
 }
 
 // Later changes something whose outcome nobody asks for; it may fail with a later statement.
@@ -48,6 +52,7 @@ func (t *Tx) Later(ctx context.Context, sql string, args ...any) error {
 	if err := t.Mark(ctx); err != nil {
 		return err
 	}
+	t.Written++
 	return t.Conn.Later(ctx, sql, args...)
 }
 
@@ -59,7 +64,11 @@ func (t *Tx) Execs(ctx context.Context, sql string, lists [][]any) ([]int64, err
 	if err := t.Mark(ctx); err != nil {
 		return nil, err
 	}
-	return t.Conn.Execs(ctx, sql, lists)
+	affected, err := t.Conn.Execs(ctx, sql, lists)
+	for _, n := range affected {
+		t.Written += n
+	}
+	return affected, err
 }
 
 // Returnings changes something by one statement for each of the lists and reads their answers.
@@ -70,7 +79,10 @@ func (t *Tx) Returnings(ctx context.Context, sql string, lists [][]any, fn func(
 	if err := t.Mark(ctx); err != nil {
 		return err
 	}
-	return t.Conn.Queries(ctx, sql, lists, fn)
+	return t.Conn.Queries(ctx, sql, lists, func(n int, r Rows) error {
+		t.Written++
+		return fn(n, r)
+	})
 }
 
 // Mark sees to it that what is changed from here on can be undone for itself.
