@@ -194,11 +194,14 @@ func (s *Service) Open(ctx context.Context, h Holder, g Grant, c Cause) (id.ID, 
 	}
 	var i id.ID
 	err := s.store.Write(ctx, func(ctx context.Context) error {
-		w, err := s.wallet(ctx, h.Subscription, nil)
+		rules, err := s.parts.Providers.Rules(ctx)
 		if err != nil {
 			return err
 		}
-		w.Account = h.Account
+		w, err := s.wallet(ctx, h.Subscription, h.Account, nil, rules)
+		if err != nil {
+			return err
+		}
 		b, err := w.Open(g, c)
 		if err != nil {
 			return err

@@ -89,12 +89,9 @@ func (s *Service) Ask(ctx context.Context, line id.ID, q Question) ([]Statement,
 // asked are the buckets that a question is about, as they stood then.
 func (s *Service) asked(ctx context.Context, line id.ID, q Question) ([]*Held, error) {
 	if q.At == nil && !q.Expired {
-		w, err := s.Wallet(ctx, line)
-		if err != nil {
-			return nil, err
-		}
-		slices.SortFunc(w.Held, func(a, b *Held) int { return strings.Compare(string(a.ID), string(b.ID)) })
-		return w.Held, nil
+		held, _, err := s.held(ctx, line)
+		slices.SortFunc(held, func(a, b *Held) int { return strings.Compare(string(a.ID), string(b.ID)) })
+		return held, err
 	}
 	all, err := s.every(ctx, line)
 	if err != nil || q.At == nil {

@@ -72,32 +72,47 @@ func (h *Held) count(q sid.Quantity) int64 {
 // Wallet loads what a line may spend; call it within a Write, and Save before that ends. A line without buckets has
 // an empty one.
 func (s *Service) Wallet(ctx context.Context, line id.ID) (*Wallet, error) {
-	held, err := s.load(ctx, line)
+	held, account, err := s.held(ctx, line)
 	if err != nil {
 		return nil, err
 	}
-	w, err := s.wallet(ctx, line, held)
+	rules, err := s.parts.Providers.Rules(ctx)
 	if err != nil {
-		return w, err
+		return nil, err
 	}
-	if len(held) == 0 { // nothing of its own tells whose it is
-		who, err := s.parts.Line(ctx, string(line))
-		if err != nil && fault.KindOf(err) != fault.NotFound {
-			return nil, err
-		}
-		w.Account = who.Account
-	}
-	if _, ours := w.Account.Home(); !ours {
-		return w, nil
-	}
-	shared, err := s.load(ctx, w.Account)
-	w.Held = append(w.Held, shared...)
-	inOrder(w.Held)
-	return w, err
+	return s.wallet(ctx, line, account, held, rules)
 }
 
-// Wallets loads what several lines may spend, in one query; they keep the order. A bucket that several of them share
-// is one and the same Held in each. Save them together.
+// held is what a line may spend, and the account that it belongs to.
+func (s *Service) held(ctx context.Context, line id.ID) (held []*Held, account id.ID, err error) {
+	if held, err = s.load(ctx, line); err != nil {
+		return nil, "", err
+	}
+	if account = accountOf(held); account == "" { // nothing of its own tells whose it is
+		who, err := s.parts.Line(ctx, string(line))
+		if k := fault.KindOf(err); err != nil && k != fault.NotFound && k != fault.Invalid {
+			return nil, "", err
+		}
+		account = who.Account
+	}
+	if _, ours := account.Home(); !ours {
+		return held, account, nil
+	}
+	shared, err := s.load(ctx, account)
+	return append(held, shared...), account, err
+}
+
+func accountOf(held []*Held) (account id.ID) {
+	for _, h := range held {
+		if a := h.Bucket.PartyAccount; a != nil && !h.Bucket.IsShared {
+			account = id.ID(a.ID)
+		}
+	}
+	return account
+}
+
+// Wallets loads what several lines may spend at once; they keep the order. What their account shares is loaded for those
+// whose holder names it. A bucket that several of them share is one and the same Held in each. Save them together.
 func (s *Service) Wallets(ctx context.Context, of ...Holder) ([]*Wallet, error) {
 	var who []id.ID
 	for _, h := range of {
@@ -115,17 +130,20 @@ func (s *Service) Wallets(ctx context.Context, of ...Holder) ([]*Wallet, error) 
 	for _, h := range all {
 		by[h.Bucket.HeldBy] = append(by[h.Bucket.HeldBy], h)
 	}
+	rules, err := s.parts.Providers.Rules(ctx)
+	if err != nil {
+		return nil, err
+	}
 	out := make([]*Wallet, len(of))
 	for i, h := range of {
-		held := slices.Clone(by[h.Subscription])
-		if h.Account != "" {
-			held = append(held, by[h.Account]...)
+		held, account := slices.Clone(by[h.Subscription]), h.Account
+		if account == "" {
+			account = accountOf(held)
+		} else {
+			held = append(held, by[account]...)
 		}
-		if out[i], err = s.wallet(ctx, h.Subscription, held); err != nil {
+		if out[i], err = s.wallet(ctx, h.Subscription, account, held, rules); err != nil {
 			return nil, err
-		}
-		if h.Account != "" {
-			out[i].Account = h.Account
 		}
 	}
 	return out, nil
@@ -146,30 +164,23 @@ func (s *Service) walletOf(ctx context.Context, buckets ...id.ID) (*Wallet, erro
 		}
 		held = append(held, h)
 	}
-	return s.wallet(ctx, held[0].Bucket.SubscriptionID, held)
-}
-
-func (s *Service) wallet(ctx context.Context, line id.ID, held []*Held) (*Wallet, error) {
 	rules, err := s.parts.Providers.Rules(ctx)
 	if err != nil {
 		return nil, err
 	}
-	w := &Wallet{Line: line, Held: held, Now: s.store.Now(ctx), Rules: rules}
-	for _, h := range held {
-		if a := h.Bucket.PartyAccount; a != nil && !h.Bucket.IsShared {
-			w.Account = id.ID(a.ID)
-		}
-	}
+	return s.wallet(ctx, held[0].Bucket.SubscriptionID, accountOf(held), held, rules)
+}
+
+func (s *Service) wallet(ctx context.Context, line, account id.ID, held []*Held, rules provider.ServiceProvider) (*Wallet, error) {
 	home, ok := line.Home()
 	if !ok {
 		return nil, fault.NotFoundf("there is no subscription %s", line)
 	}
-	w.home = home
-	inOrder(w.Held)
-	return w, nil
+	inOrder(held)
+	return &Wallet{Line: line, Account: account, Held: held, Now: s.store.Now(ctx), Rules: rules, home: home}, nil
 }
 
-// mostAsked is how many values one filter takes.
+// mostAsked bounds the values of one filter.
 const mostAsked = 100
 
 // load reads the buckets that lines or accounts may spend.
