@@ -31,11 +31,13 @@ func (a *App) tmfDeps() tmf.Deps {
 		Catalogs:          a.Catalog.Catalogs, Categories: a.Catalog.Categories, Offerings: a.Catalog.Offerings,
 		OfferingPrices: a.Catalog.Prices, ProductSpecifications: a.Catalog.Specifications,
 		ImportJobs: a.Catalog.ImportJobs, ExportJobs: a.Catalog.ExportJobs,
+		Usages: a.Usage.Usages, UsageSpecifications: a.Usage.Specifications,
 		Buckets: a.Balances.Openings(), Topups: a.Balances.Topups, Adjustments: a.Balances.Adjustments,
 		Reservations: a.Balances.Reservations, Transfers: a.Balances.Transfers,
 		AccumulatedBalances: a.Balances.Accumulated(), BalanceActionHistory: a.Balances.Actions(),
 		Products: a.Subscriptions.Products(),
-		Hubs:     a.hub.Hubs, Secret: a.hub.Secret,
+		Orders:   a.Orders.Orders, Cancellations: a.Orders.Cancellations, Carts: a.Carts.Carts,
+		Hubs: a.hub.Hubs, Secret: a.hub.Secret,
 	}
 }
 

@@ -296,3 +296,6 @@ func countOf(c map[string]sid.Characteristic, name string) (int64, error) {
 	}
 	return n, nil
 }
+
+// Facts is what a usage says that was used; what it lacks is an Invalid fault.
+func (v *Usage) Facts() (Record, error) { return recordOf(v) }

@@ -278,9 +278,6 @@ func (e *entry) begin(b *batch) {
 	if u.Description == "" && e.unfit == nil {
 		u.Description = e.r.describe()
 	}
-	if u.UsageType == "" {
-		u.UsageType = "other"
-	}
 	u.File = e.file
 	if e.line != nil {
 		u.SubscriptionID = e.line.id

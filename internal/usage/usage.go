@@ -6,6 +6,7 @@ package usage
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -244,6 +245,9 @@ func (u *Usages) Create(ctx context.Context, body jsontext.Value) (store.Doc, er
 	var v Usage
 	if err := decode(body, &v); err != nil {
 		return store.Doc{}, err
+	}
+	if strings.TrimSpace(v.UsageType) == "" {
+		return store.Doc{}, fault.Invalidf("usageType", "usageType is mandatory: voice, data, sms or your own")
 	}
 	return u.service.create(ctx, v)
 }

@@ -527,11 +527,13 @@ func TestAUsageThatIsCreatedIsRated(t *testing.T) {
 		if _, err := d.post(ctx, strings.NewReplacer("r1", "r2", "61", "-1").Replace(body)); fault.From(err).Code != usage.CodeNegative {
 			t.Errorf("a negative duration: %v", err)
 		}
+		if _, err := d.post(ctx, `{}`); fault.KindOf(err) != fault.Invalid {
+			t.Errorf("nothing: %v", err)
+		}
 		d.holds(ctx, t, p.money, 9_400_000)
 		for body, want := range map[string]usage.Reason{
-			`{"usageType":"VOD","status":"received"}`:        usage.Incomplete,
-			`{"usageType":"voice","usageCharacteristic":[]}`: usage.Incomplete,
-			`{}`: usage.Incomplete,
+			`{"usageType":"VOD","status":"received"}`:                              usage.Incomplete,
+			`{"usageType":"voice","usageCharacteristic":[]}`:                       usage.Incomplete,
 			strings.NewReplacer("r1", "r3", string(p.number), "1").Replace(body):   usage.Incomplete,
 			strings.NewReplacer("r1", "r4", "0441234567", "4930123").Replace(body): usage.NoRate,
 		} {

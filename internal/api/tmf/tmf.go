@@ -42,6 +42,13 @@ type Deps struct {
 	AccumulatedBalances  resource.Any
 	BalanceActionHistory resource.Any
 
+	Orders        resource.Any
+	Cancellations resource.Any
+	Carts         resource.Any
+
+	Usages              resource.Any
+	UsageSpecifications resource.Any
+
 	// Hubs are the event subscriptions of all APIs, and Secret what the deliveries to one are signed with.
 	Hubs   resource.Any
 	Secret func(id.ID) string
@@ -75,7 +82,7 @@ type entry struct {
 }
 
 func apis(d Deps) []api {
-	return []api{customerManagement(d), partyManagement(d), partyRoleManagement(d), accountManagement(d), prepayBalanceManagement(d), productCatalog(d), productInventory(d)}
+	return []api{customerManagement(d), partyManagement(d), partyRoleManagement(d), accountManagement(d), prepayBalanceManagement(d), productCatalog(d), usageManagement(d), productInventory(d), productOrdering(d), shoppingCart(d)}
 }
 
 // Resources declares all resources of the façade.
