@@ -97,19 +97,19 @@ func keyedBy(r *op.Request, path string, count int, next string) keyed {
 	return k
 }
 
-type historyIn struct {
+type bucketHistoryIn struct {
 	Request *op.Request
 	ID      string `path:"id" doc:"Id of the subscription, or its mobile number."`
 	Bucket  string `query:"bucketID" doc:"Only what moved this bucket."`
 	period
 }
 
-type historyOut struct {
+type bucketHistoryOut struct {
 	keyed
 	Body []entryView
 }
 
-func (a *api) history(ctx context.Context, in *historyIn) (*historyOut, error) {
+func (a *api) history(ctx context.Context, in *bucketHistoryIn) (*bucketHistoryOut, error) {
 	i, _, err := a.resolve(ctx, in.ID, "")
 	if err != nil {
 		return nil, err
@@ -125,7 +125,7 @@ type balanceHistoryIn struct {
 	period
 }
 
-func (a *api) balanceHistory(ctx context.Context, in *balanceHistoryIn) (*historyOut, error) {
+func (a *api) balanceHistory(ctx context.Context, in *balanceHistoryIn) (*bucketHistoryOut, error) {
 	i, _, err := a.resolve(ctx, in.SubscriptionID, in.MobileNumber)
 	if err != nil {
 		return nil, err
@@ -135,12 +135,12 @@ func (a *api) balanceHistory(ctx context.Context, in *balanceHistoryIn) (*histor
 	return a.entries(ctx, in.Request, linePath+"/balanceHistory", i, q)
 }
 
-func (a *api) entries(ctx context.Context, r *op.Request, path string, line id.ID, q balance.HistoryQuery) (*historyOut, error) {
+func (a *api) entries(ctx context.Context, r *op.Request, path string, line id.ID, q balance.HistoryQuery) (*bucketHistoryOut, error) {
 	p, err := a.Balances.History(ctx, line, q)
 	if err != nil {
 		return nil, err
 	}
-	out := &historyOut{keyed: keyedBy(r, path, len(p.Entries), p.Next), Body: make([]entryView, 0, len(p.Entries))}
+	out := &bucketHistoryOut{keyed: keyedBy(r, path, len(p.Entries), p.Next), Body: make([]entryView, 0, len(p.Entries))}
 	for _, e := range p.Entries {
 		v, b := entry(e), p.Buckets[e.Bucket]
 		v.BucketID, v.BundleName = e.Bucket, b.Name
