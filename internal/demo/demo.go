@@ -90,10 +90,7 @@ func (h *House) Load(ctx context.Context, p Provider, customers int) (made int, 
 	if err != nil || present.Total > 0 && begun == "" {
 		return 0, err
 	}
-	if err := h.base(ctx, p); err != nil {
-		return 0, err
-	}
-	if err := h.pools(ctx, p); err != nil {
+	if err := h.Furnish(ctx, p, pool); err != nil {
 		return 0, err
 	}
 	offerings, err := h.offerings(ctx, p)
@@ -112,6 +109,14 @@ func (h *House) Load(ctx context.Context, p Provider, customers int) (made int, 
 
 // owner stands for the demonstration data as the holder of its marks.
 const owner id.ID = "demo"
+
+// Furnish makes the service provider, its catalogue, and pools for so many lines: what customers need, without any.
+func (h *House) Furnish(ctx context.Context, p Provider, lines int) error {
+	if err := h.base(ctx, p); err != nil {
+		return err
+	}
+	return h.pools(ctx, p, lines)
+}
 
 // base makes the service provider, its catalogue and its pools.
 func (h *House) base(ctx context.Context, p Provider) error {
@@ -139,8 +144,8 @@ func (h *House) base(ctx context.Context, p Provider) error {
 }
 
 // pools adds the numbers and SIMs that are not there yet.
-func (h *House) pools(ctx context.Context, p Provider) error {
-	for from := 0; from < pool; from += poolBatch {
+func (h *House) pools(ctx context.Context, p Provider, lines int) error {
+	for from := 0; from < lines; from += poolBatch {
 		first, err := strconv.Atoi(string(p.numbers))
 		if err != nil {
 			return err

@@ -235,13 +235,21 @@ func (l *lane) takeFree() (n int) {
 // runs there were. It ends early with the store's error when jobs cannot be leased, or with ctx's.
 func (w *Worker) Drain(ctx context.Context) (runs int, err error) {
 	for {
-		jobs, err := w.store.ClaimJobsOf(ctx, store.Kinds{}, w.o.Runners, w.o.Lease)
-		if err != nil || len(jobs) == 0 {
+		n, err := w.DrainSome(ctx, w.o.Runners)
+		if err != nil || n == 0 {
 			return runs, err
 		}
-		for _, j := range jobs {
-			w.run(ctx, j)
-			runs++
-		}
+		runs += n
 	}
+}
+
+// DrainSome is Drain for so many jobs at most that are due now; 0 runs mean that none is. Within a Write they
+// commit together.
+func (w *Worker) DrainSome(ctx context.Context, most int) (runs int, err error) {
+	jobs, err := w.store.ClaimJobsOf(ctx, store.Kinds{}, most, w.o.Lease)
+	for _, j := range jobs {
+		w.run(ctx, j)
+		runs++
+	}
+	return runs, err
 }
