@@ -26,9 +26,6 @@ const (
 	CodeNoReferral fault.Code = "referralNotAvailable"
 )
 
-// reasonBlocked is the reason of the state of a line that all products were taken off.
-const reasonBlocked = "blocked: its price plan was taken off"
-
 // provide plans a new line.
 func (p *planner) provide(ctx context.Context, at visitable, o *offer) error {
 	if p.v.BillingAccount == nil || p.v.BillingAccount.ID == "" {
@@ -346,7 +343,7 @@ func (p *planner) extras(ctx context.Context) error {
 		err := p.forNewLine("an automatic top-up")
 		switch {
 		case p.s.AutoTopup == nil:
-			err = fault.New(fault.Unsupported, CodeNoAutoTopup, "automatic top-ups cannot be ordered: no payment methods are kept here")
+			err = fault.Conflictf(CodeNoAutoTopup, "automatic top-ups cannot be ordered: no payment methods are kept here")
 		case err == nil && p.accountID != "":
 			err = p.s.AutoTopup.Check(ctx, p.accountID, p.v.TopupToken, p.v.TopupAmount)
 		}
@@ -360,7 +357,7 @@ func (p *planner) extras(ctx context.Context) error {
 	err := p.forNewLine("a referral")
 	switch {
 	case p.s.Referral == nil:
-		err = fault.New(fault.Unsupported, CodeNoReferral, "referral codes are not taken here")
+		err = fault.Conflictf(CodeNoReferral, "referral codes are not taken here")
 	case err == nil && p.accountID != "":
 		err = p.s.Referral.Check(ctx, p.accountID, p.v.Referral)
 	}

@@ -45,7 +45,7 @@ func (v *Order) formed(now time.Time) error {
 		wrong.Invalidf("state", "a new order is acknowledged; leave state out")
 	}
 	v.State, v.OrderDate, v.CompletionDate, v.Errors = Acknowledged, now, nil, nil
-	v.ExpectedCompletion, v.CancellationDate, v.Total = nil, nil, nil
+	v.ExpectedCompletion, v.CancellationDate, v.CancellationReason, v.Cancels, v.Total = nil, nil, "", "", nil
 	if len(v.Items) == 0 && v.Cart == nil {
 		wrong.Invalidf("productOrderItem", "an order has at least one item")
 	}

@@ -274,7 +274,7 @@ func (p *planner) line(ctx context.Context, at string, i id.ID) (*line, error) {
 	if err := p.belongs(ctx, at+".product.id", v); err != nil {
 		return nil, err
 	}
-	l := &line{id: i, was: v, at: at, bare: v.StateReason == reasonBlocked}
+	l := &line{id: i, was: v, at: at, bare: v.StateReason == subscription.BecauseBlocked}
 	if v.Offering != nil {
 		l.plan = id.ID(v.Offering.ID)
 	}

@@ -104,7 +104,7 @@ func (p *planner) broughtNumber(ctx context.Context, c *sid.Characteristic) erro
 		return err
 	}
 	if p.s.Ports == nil {
-		return fault.New(fault.Unsupported, CodeNoPorting, "numbers cannot be ported in: there is no way to a number portability gateway")
+		return fault.Conflictf(CodeNoPorting, "numbers cannot be ported in: there is no way to a number portability gateway")
 	}
 	if _, err := p.s.Inventory.PickNumber(ctx, number); fault.KindOf(err) != fault.NotFound {
 		if err == nil {

@@ -131,11 +131,11 @@ func TestOrdersAreCheckedUpFront(t *testing.T) {
 			`{"accountId":"12345678",` + plan + `}`: {404, "accountId"},
 			`{"accountId":"` + account + `"}`:       {400, "productOrderItem"},
 			`{"accountId":"` + account + `","productOrderItem":[{"action":"add"}]}`:                                     {400, "productOrderItem[0].productOffering"},
-			`{"accountId":"` + account + `","atuTokenID":"t","atuAmount":5,` + plan + `}`:                               {400, "atuTokenID"},
+			`{"accountId":"` + account + `","atuTokenID":"t","atuAmount":5,` + plan + `}`:                               {409, "atuTokenID"},
 			`{"accountId":"` + account + `","userData":[{"name":"MSISDN","value":"abc"}],` + plan + `}`:                 {400, "productOrderItem[0].product.productCharacteristic[0].value"},
 			`{"accountId":"` + account + `","userData":[{"name":"SCHEDULE","value":"2030-01-01"}],` + plan + `}`:        {400, "userData[0].value"},
 			`{"accountId":"` + account + `","productOrderItem":[{"productOffering":{"id":"off_1"}}]}`:                   {400, "productOrderItem[0].productOffering.id"},
-			`{"accountId":"` + account + `","productOrderItem":[{"action":"delete","productOffering":{"id":"start"}}]}`: {400, "productOrderItem[0].action"},
+			`{"accountId":"` + account + `","productOrderItem":[{"action":"delete","productOffering":{"id":"start"}}]}`: {400, "productOrderItem[0].product.id"},
 		} {
 			a := s.do("POST", "/api/productOrder", body)
 			if a.status != want.status || a.at("details.0.attribute") != want.at {
@@ -153,7 +153,7 @@ func TestWhatAnOrderSaysOfItselfIsTheServers(t *testing.T) {
 		a := s.do("POST", "/api/productOrder", `{"@type":"PrepaidOrder","id":"x","href":"http://elsewhere/x","state":"acknowledged","orderDate":"2000-01-01T00:00:00Z",
 			"completionDate":"2000-01-01T00:00:00Z","orderTotalPrice":[],"productOrderErrorMessage":[{"code":"x"}],"priority":"1","accountId":"`+account+`",
 			"productOrderItem":[{"@type":"Item","state":"completed","itemPrice":[],"process":"mine","milestone":[],"note":"n",
-				"product":{"id":"sub_x","realizingResource":[{"id":"num_x"}]},"productOffering":{"id":"`+s.offering("Start")+`"}}]}`).want(201)
+				"product":{"realizingResource":[{"id":"num_x"}]},"productOffering":{"id":"`+s.offering("Start")+`"}}]}`).want(201)
 		a.is(map[string]string{
 			"@type": "PrepaidOrder", "priority": "1", "state": "acknowledged", "completionDate": "", "productOrderErrorMessage": "",
 			"productOrderItem.0.@type": "Item", "productOrderItem.0.note": "n", "productOrderItem.0.state": "acknowledged",
@@ -192,7 +192,7 @@ func TestAllThatIsWrongWithAnOrderIsToldAtOnce(t *testing.T) {
 		start := `"productOffering":{"id":"start"}`
 		for body, want := range map[string][]string{
 			`{"atuAmount":5,"productOrderItem":[{},{"productOffering":{"id":"nope"}}],"cartItem":[{}],"userData":[{"name":"SCHEDULE","value":"x"},{"name":"SUBSCRIPTION_ID","value":"x"}]}`: {
-				"atuAmount", "accountId", "productOrderItem[0].productOffering", "productOrderItem[1].productOffering.id", "cartItem[0].productOffering", "userData[0].value", "userData[1].value"},
+				"userData[0].value", "userData[1].value", "productOrderItem[0].productOffering", "productOrderItem[1].productOffering.id", "cartItem[0].productOffering", "accountId"},
 			`{"accountId":"` + account + `","productOrderItem":[{"id":1,"action":"fly",` + start + `},{"id":1,` + start + `}]}`: {"productOrderItem[0].action", "productOrderItem[1].id"},
 			`{"accountId":"` + account + `","productOrderItem":[{"quantity":2,` + start + `},{"product":{"productCharacteristic":[{"name":"MSISDN","value":"x"},{"name":"ICCID","value":"x"}]},` + start + `}]}`: {
 				"productOrderItem[0].quantity", "productOrderItem[1].product.productCharacteristic[0].value", "productOrderItem[1].product.productCharacteristic[1].value"},

@@ -36,6 +36,9 @@ func (a *api) resources() []tmf630.Resource {
 		{Set: a.Catalog.Categories, Shape: tmf630.ShapeOf("TMF620", "Category"), Path: base + "/category", Verbs: tmf630.List | tmf630.Get,
 			Entity: "productOffering"},
 		{Set: a.Orders.Orders, Shape: own["ProductOrder"], Path: base + "/productOrder", Verbs: tmf630.Get},
+		{Set: a.Orders.Cancellations, Shape: own["CancelProductOrder"], Path: base + "/productOrder/cancel", Verbs: tmf630.List | tmf630.Get,
+			Entity: "productOrder"},
+		a.cart(own),
 	}
 	for n := range all {
 		r := &all[n]

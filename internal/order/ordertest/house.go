@@ -45,6 +45,20 @@ plans:
       - {name: Data, type: data, amount: 5 GB, validityDays: 30}
       - {name: Talk, type: voice, amount: 100 min, validityDays: 30}
       - {name: Texts, type: sms, amount: 50, validityDays: 30}
+addOns:
+  - key: extra
+    name: Extra
+    kind: boltOn
+    oneTimePrice: 2
+    bundles:
+      - {name: Extra data, type: data, amount: 1 GB, validityDays: 7}
+  - key: weekly
+    name: Weekly
+    kind: package
+    price: 3
+    period: week
+    bundles:
+      - {name: Weekly data, type: data, amount: 500 MB, recurring: true}
 `
 
 // House is every domain on one store, with a network and a number portability gateway that are simulated.
