@@ -78,6 +78,14 @@ var stateFacts = map[State]struct {
 // Known reports whether there is such a state.
 func (s State) Known() bool { _, ok := stateFacts[s]; return ok }
 
+// States are all states, in the order of their codes.
+func States() []State {
+	return []State{
+		Pending, Active, Disconnecting, Inactive, Cancelled, Suspended, Moved, Locked, Expired, Available, NonPaymentWarned, NonPaymentSuspended,
+		PromiseToPay, InArrears, InCollection, Dormant,
+	}
+}
+
 // Code is the number that operators' systems have for the state, 0 to 13.
 func (s State) Code() int { return stateFacts[s].code }
 

@@ -58,8 +58,8 @@ type Line struct {
 	Renewal *Renewal `json:"renewal,omitzero"`
 	// CreditLimit is how far below zero its money may go, MonthlySpendLimit the most it may spend on usage in a
 	// calendar month of the service provider's time zone; nil: nothing, and no bound.
-	CreditLimit       *money.Amount `json:"creditLimit,omitzero"`
-	MonthlySpendLimit *money.Amount `json:"monthlySpendLimit,omitzero"`
+	CreditLimit       *money.Amount `json:"creditLimit,omitempty"`
+	MonthlySpendLimit *money.Amount `json:"monthlySpendLimit,omitempty"`
 	// StateReason says why it is in its state, where there is more to say: one of the Because constants, or free text.
 	StateReason string `json:"stateReason,omitzero"`
 	// StateSince is when it entered its state.
@@ -185,7 +185,7 @@ func New(s *store.Store, accounts *account.Service, providers *provider.Service)
 	v := &Service{store: s, accounts: accounts, providers: providers}
 	v.Lines = resource.New(s, store.Definition{
 		Kind: Kind, Table: "subscription",
-		Indexed: map[string]string{"accountId": "account_id", "msisdn": "msisdn", "status": "status", "state": "state", "iccid": "iccid"},
+		Indexed: map[string]string{"accountId": "account_id", "msisdn": "msisdn", "status": "status", "state": "state", "iccid": "iccid", "imsi": "imsi"},
 		Loose:   []string{"product"}, // held by value: their ids are the line's own
 	}, v.rules())
 	s.React(v.accountMoved, "BillingAccountStateChangeEvent")

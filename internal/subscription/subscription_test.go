@@ -46,6 +46,14 @@ func TestStatesAreShownInThreeWays(t *testing.T) {
 }
 
 func TestEveryWayThroughTheStatesIsDeclared(t *testing.T) {
+	if len(States()) != len(stateFacts) {
+		t.Errorf("%d states of %d are listed", len(States()), len(stateFacts))
+	}
+	for _, s := range States() {
+		if !s.Known() {
+			t.Errorf("%s is not a state", s)
+		}
+	}
 	for s, facts := range stateFacts {
 		for _, to := range facts.next {
 			if !to.Known() || to == s {
@@ -275,6 +283,12 @@ func TestLimitsAreChangedByThoseWhoMay(t *testing.T) {
 		if now, err := v.SetCreditLimit(credit, line, ten); err != nil || *now.CreditLimit != *ten {
 			t.Errorf("%+v %v", now, err)
 		}
+		if _, err := v.SetMonthlySpendLimit(spend, line, amount("0", "CHF")); err != nil {
+			t.Error(err)
+		}
+		if now, _, err := v.Lines.Get(ctx, line); err != nil || now.MonthlySpendLimit == nil || !now.MonthlySpendLimit.IsZero() {
+			t.Errorf("a limit of nothing is not kept: %+v %v", now.MonthlySpendLimit, err)
+		}
 		if now, err := v.SetMonthlySpendLimit(spend, line, nil); err != nil || now.MonthlySpendLimit != nil {
 			t.Errorf("%+v %v", now, err)
 		}
@@ -294,7 +308,7 @@ func TestLimitsAreChangedByThoseWhoMay(t *testing.T) {
 		}
 		want := []string{
 			"state >pending  tester", "mobileNumber >41790000001  tester", "sim >8941001  tester", "monthlySpendLimit >10.00 CHF  csr",
-			"creditLimit >10.00 CHF  csr", "monthlySpendLimit 10.00 CHF>  csr", "state pending>cancelled failed tester",
+			"creditLimit >10.00 CHF  csr", "monthlySpendLimit 10.00 CHF>0.00 CHF  csr", "monthlySpendLimit 0.00 CHF>  csr", "state pending>cancelled failed tester",
 		}
 		if !slices.Equal(told, want) {
 			t.Errorf("%q", told)

@@ -11,11 +11,8 @@ import (
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/api/tmf630"
 	"github.com/demarc-bss/demarc/internal/auth"
-	"github.com/demarc-bss/demarc/internal/balance"
-	"github.com/demarc-bss/demarc/internal/catalog"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
-	"github.com/demarc-bss/demarc/internal/kernel/money"
 	"github.com/demarc-bss/demarc/internal/kernel/msisdn"
 	"github.com/demarc-bss/demarc/internal/kernel/scope"
 	"github.com/demarc-bss/demarc/internal/store"
@@ -57,11 +54,12 @@ const linePath = base + "/subscription"
 func (a *api) subscriptions() []op.Operation {
 	read := may("subscription", auth.Get)
 	missing := []fault.Kind{fault.NotFound}
-	return []op.Operation{
+	return append([]op.Operation{
 		op.Handle(op.Operation{
 			ID: "cm.subscription.list", Method: http.MethodGet, Path: linePath, Tag: "Subscription", Summary: "List subscriptions",
-			Description: "Those of an account, or the one with a mobile number; all of the service provider's when neither is given.",
-			Permission:  read, Status: http.StatusOK, Also: pages(), Errors: missing,
+			Description: "Those of an account or a customer, in a state, of a type, or the one with a mobile number or SIM; all of the service provider's " +
+				"when nothing is given.",
+			Permission: read, Status: http.StatusOK, Also: pages(), Errors: missing,
 		}, a.listLines),
 		op.Handle(op.Operation{
 			ID: "cm.subscription.get", Method: http.MethodGet, Path: linePath + "/{id}", Tag: "Subscription", Summary: "Read a subscription",
@@ -74,9 +72,10 @@ func (a *api) subscriptions() []op.Operation {
 		}, a.profile),
 		op.Handle(op.Operation{
 			ID: "cm.subscription.pricePlan", Method: http.MethodGet, Path: linePath + "/{id}/pricePlan", Tag: "Subscription", Summary: "Read a subscription's price plan",
-			Description: "The plan with its prices and bundles.", Permission: read, Status: http.StatusOK, Errors: missing,
+			Description: "The plan with its prices, bundles and tariff, when it renews, the add-ons held beside it, and the plans it was on before. " +
+				"By the subscription's id, or its mobile number.", Permission: read, Status: http.StatusOK, Errors: missing,
 		}, a.pricePlan),
-	}
+	}, a.lineViews()...)
 }
 
 // lineKey names one subscription in a query.
@@ -142,6 +141,10 @@ type linesIn struct {
 	AccountID    string `query:"accountId" doc:"Id or number of the account; accountID is the same."`
 	Upper        string `query:"accountID"`
 	MobileNumber string `query:"mobileNumber" doc:"Mobile number in any spelling."`
+	CustomerID   string `query:"customerId" doc:"Id of the customer whose accounts hold them."`
+	State        string `query:"state" doc:"State by its name or number: ACTIVE, 1." example:"ACTIVE"`
+	ICCID        string `query:"iccid" doc:"ICCID of the SIM."`
+	Type         string `query:"subscriptionType" enum:"PREPAID,POSTPAID,prepaid,postpaid" doc:"Type of the subscriptions."`
 	Offset       int    `query:"offset" minimum:"0" doc:"How many to skip."`
 	Limit        int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The most to answer with."`
 }
@@ -152,27 +155,14 @@ type linesOut struct {
 }
 
 func (a *api) listLines(ctx context.Context, in *linesIn) (*linesOut, error) {
-	q := store.Query{Offset: in.Offset, Limit: in.Limit}
-	filter := func(attribute, value string) {
-		q.Filters = append(q.Filters, store.Filter{Path: []string{attribute}, Op: store.Eq, Values: []string{value}, Type: store.Text})
-	}
-	if err := said(in.Request, "accountId", "accountID", "mobileNumber"); err != nil {
+	if err := said(in.Request, "accountId", "accountID", "mobileNumber", "customerId", "state", "iccid", "subscriptionType"); err != nil {
 		return nil, err
 	}
-	if in.AccountID != "" || in.Upper != "" {
-		i, err := a.accountOf(ctx, []named{{"accountId", in.AccountID}, {"accountID", in.Upper}})
-		if err != nil {
-			return nil, err
-		}
-		filter("accountId", string(i))
+	filters, err := a.lineFilters(ctx, in)
+	if err != nil {
+		return nil, err
 	}
-	if in.MobileNumber != "" {
-		n, err := a.Subscriptions.Number(ctx, in.MobileNumber)
-		if err != nil {
-			return nil, fault.From(err).At("mobileNumber")
-		}
-		filter("msisdn", string(n))
-	}
+	q := store.Query{Offset: in.Offset, Limit: in.Limit, Filters: filters}
 	page, err := a.Subscriptions.Lines.Docs(ctx, q)
 	if err != nil {
 		return nil, err
@@ -201,126 +191,4 @@ func (a *api) getLine(ctx context.Context, in *lineIn) (*lineOut, error) {
 		return nil, err
 	}
 	return &lineOut{Body: view(ctx, in.Request.BaseURL, i, v)}, nil
-}
-
-// profileView has the groups that front ends of this API know.
-type profileView struct {
-	Subscription lineView       `json:"subscription"`
-	Profile      profileGroup   `json:"profile"`
-	Rating       ratingGroup    `json:"rating"`
-	Billing      billingGroup   `json:"billing"`
-	Status       lifecycleGroup `json:"status"`
-}
-
-type profileGroup struct {
-	PaidType string `json:"paidType" enum:"PREPAID,POSTPAID"`
-}
-
-type ratingGroup struct {
-	PricePlan *planRef     `json:"primaryPricePlan,omitzero"`
-	Bundles   []bundleView `json:"bundles"`
-}
-
-type bundleView struct {
-	ID         id.ID          `json:"bundleID"`
-	Name       string         `json:"bundleName"`
-	UnitType   string         `json:"unitType"`
-	Status     balance.Status `json:"status"`
-	Activation *time.Time     `json:"activationTime,omitzero"`
-	Expiry     *time.Time     `json:"expiryTime,omitzero"`
-}
-
-type billingGroup struct {
-	AccountID     id.ID          `json:"accountID"`
-	AccountNumber string         `json:"accountNumber"`
-	Currency      money.Currency `json:"currency,omitzero"`
-}
-
-type lifecycleGroup struct {
-	State     string     `json:"state"`
-	StateCode int        `json:"stateCode"`
-	Start     *time.Time `json:"startDate,omitzero"`
-	End       *time.Time `json:"endDate,omitzero"`
-}
-
-type profileIn struct {
-	Request *op.Request
-	lineKey
-}
-
-type profileOut struct{ Body profileView }
-
-func (a *api) profile(ctx context.Context, in *profileIn) (*profileOut, error) {
-	i, v, err := a.resolve(ctx, in.SubscriptionID, in.MobileNumber)
-	if err != nil {
-		return nil, err
-	}
-	acc, _, err := a.Accounts.Billing.Get(ctx, v.AccountID)
-	if err != nil {
-		return nil, err
-	}
-	currency, err := a.Accounts.CurrencyOf(ctx, acc)
-	if err != nil {
-		return nil, err
-	}
-	statements, err := a.Balances.Statements(ctx, i, 1)
-	if err != nil {
-		return nil, err
-	}
-	shown := view(ctx, in.Request.BaseURL, i, v)
-	out := profileView{
-		Subscription: shown,
-		Profile:      profileGroup{PaidType: shown.Type},
-		Rating:       ratingGroup{PricePlan: shown.PricePlan, Bundles: []bundleView{}},
-		Billing:      billingGroup{AccountID: v.AccountID, AccountNumber: acc.AccountNumber, Currency: currency},
-		Status:       lifecycleGroup{State: shown.State, StateCode: shown.StateCode, Start: v.StartDate, End: v.TerminationDate},
-	}
-	for _, s := range statements {
-		if s.Bucket.Monetary() {
-			continue
-		}
-		b := bundleView{ID: s.ID, Name: s.Bucket.Name, UnitType: s.Bucket.Unit, Status: s.Bucket.Status}
-		if p := s.Bucket.ValidFor; p != nil {
-			b.Activation, b.Expiry = p.Start, p.End
-		}
-		out.Rating.Bundles = append(out.Rating.Bundles, b)
-	}
-	return &profileOut{Body: out}, nil
-}
-
-type planView struct {
-	ID          string               `json:"id"`
-	Href        string               `json:"href"`
-	Name        string               `json:"name"`
-	Description string               `json:"description,omitzero"`
-	PaidType    string               `json:"paidType,omitzero"`
-	Prices      []subscription.Price `json:"productPrice"`
-	Allowances  []catalog.Allowance  `json:"allowance"`
-}
-
-type planOut struct{ Body planView }
-
-func (a *api) pricePlan(ctx context.Context, in *lineIn) (*planOut, error) {
-	_, v, err := a.resolve(ctx, in.ID, "")
-	if err != nil {
-		return nil, err
-	}
-	if v.Offering == nil {
-		return nil, fault.NotFoundf("the subscription has no price plan")
-	}
-	o, _, err := a.Catalog.Offerings.Get(ctx, id.ID(v.Offering.ID))
-	if err != nil {
-		return nil, err
-	}
-	out := planView{
-		ID: v.Offering.ID, Href: in.Request.BaseURL + base + "/productOffering/" + v.Offering.ID,
-		Name: o.Name, Description: o.Description, PaidType: o.PaidType, Prices: v.Prices, Allowances: o.Allowances,
-	}
-	if out.Prices == nil {
-		out.Prices = []subscription.Price{}
-	}
-	if out.Allowances == nil {
-		out.Allowances = []catalog.Allowance{}
-	}
-	return &planOut{Body: out}, nil
 }
