@@ -38,6 +38,7 @@ type commands struct {
 
 	APIKey    apiKeyCommands    `cmd:"" name:"apikey" help:"Issue, list, rotate and revoke API keys."`
 	Catalogue catalogueCommands `cmd:"" help:"Check a catalogue file, or load it."`
+	Simulate  simulateCommand   `cmd:"" help:"Play an operator's year in a database of its own, and report what came of it."`
 	Jobs      jobsCommands      `cmd:"" help:"Look at jobs and dead letters, retry and cancel them."`
 	Doctor    doctorCommand     `cmd:"" help:"Check settings, database, schema, clock, issuers and ledger, and say what to do."`
 	Show      configCommand     `cmd:"" name:"config" help:"Print the settings in force and where each comes from."`
