@@ -285,7 +285,7 @@ func (m *model) check(r *rapid.T) {
 // Whatever is opened, moved, paid, reserved, given, ended and refused, in any order: every bucket shows what a naive
 // count says, nothing is done twice, no unit is made or lost, and the history of each bucket replays to what it holds.
 func TestTheLedgerAgreesWithANaiveCount(t *testing.T) {
-	if err := flag.Set("rapid.checks", "60"); err != nil {
+	if err := flag.Set("rapid.checks", "40"); err != nil {
 		t.Fatal(err)
 	}
 	h, ctx := timedHouse(t, "sqlite"), storetest.Context(1)

@@ -142,7 +142,6 @@ type whose struct {
 	others   []sid.Ref
 	usage    string
 	units    string
-	account  string
 	prefixed string
 }
 
@@ -259,7 +258,7 @@ var loose = []string{
 
 // told tells of a task that failed or was cancelled, as TMF654 names those events.
 func (s *Service) told(ctx context.Context, kind id.Kind, i id.ID, was *Task, is Task, v any) error {
-	verb := ""
+	var verb event.Verb
 	switch {
 	case was != nil && was.Status == is.Status:
 		return nil
@@ -275,7 +274,7 @@ func (s *Service) told(ctx context.Context, kind id.Kind, i id.ID, was *Task, is
 		return fault.Internalf(err, "the %s cannot be written", kind.Name)
 	}
 	return s.store.Emit(ctx, event.Event{
-		Type: event.TypeOf(kind.Name, event.Verb(verb)), Domain: domain, Resource: kind.Name, Subject: i, Document: body,
+		Type: event.TypeOf(kind.Name, verb), Domain: domain, Resource: kind.Name, Subject: i, Document: body,
 	})
 }
 

@@ -2,6 +2,7 @@ package balance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -692,7 +693,8 @@ func TestQuantitiesOfTheWire(t *testing.T) {
 func TestAJobThatCannotBeReadIsDead(t *testing.T) {
 	h := timedHouse(t, "sqlite")
 	err := h.Jobs()[topupJob](storetest.Context(1), job.Job{Payload: raw(`{}`)})
-	if _, ok := err.(job.Permanent); !ok {
+	var dead job.Permanent
+	if !errors.As(err, &dead) {
 		t.Errorf("%v", err)
 	}
 }
