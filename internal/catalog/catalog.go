@@ -40,7 +40,7 @@ func New(st *store.Store) *Service {
 	s.Categories = set[Category](st, CategoryKind, "category", s.placed)
 	s.Specifications = set[Specification](st, SpecificationKind, "product_specification")
 	s.Prices = set[OfferingPrice](st, PriceKind, "product_offering_price")
-	s.Tariffs = set[Tariff](st, TariffKind, "tariff")
+	s.Tariffs = set(st, TariffKind, "tariff", oneCurrency)
 	s.Offerings = set[Offering](st, Kind, "product_offering", s.sound)
 	s.jobSets(st)
 	return s
@@ -55,16 +55,22 @@ type core struct {
 	rest    *sid.Rest
 }
 
-// part is a resource of the catalogue: it fills in what is left out, checks itself and its changes, and knows which
-// others it names, and how to do without them.
-type part[T any] interface {
-	*T
+// entry is a resource of the catalogue: it fills in what is left out, checks itself, and knows which others it names,
+// and how to do without them.
+type entry interface {
 	core() core
 	complete()
 	check() error
-	follow(prev *T) error
 	refs() []reference
 	detach()
+}
+
+var _ = []entry{(*Catalog)(nil), (*Category)(nil), (*Specification)(nil), (*OfferingPrice)(nil), (*Tariff)(nil), (*Offering)(nil)}
+
+// part is a pointer to a T that is an entry.
+type part[T any] interface {
+	*T
+	entry
 }
 
 // set makes the set of a kind of resources. One that has a key is known by it at its service provider: the key is
@@ -87,7 +93,7 @@ func set[T any, P part[T]](st *store.Store, k id.Kind, table string, also ...fun
 			if before, after := *P(prev).core().status, *P(v).core().status; !before.May(after) {
 				return fault.Conflictf(CodeState, "what is %s cannot become %s", before, after).At("lifecycleStatus")
 			}
-			return P(v).follow(prev)
+			return nil
 		},
 		After: func(ctx context.Context, i id.ID, prev, next *T) error {
 			for _, do := range also {

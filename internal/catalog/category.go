@@ -44,8 +44,6 @@ func (v Catalog) check() error {
 	return wrong.Err()
 }
 
-func (v *Catalog) follow(*Catalog) error { return nil }
-
 func (v *Catalog) core() core {
 	return core{&v.Type, &v.Key, &v.LifecycleStatus, &v.LastUpdate, &v.Rest}
 }
@@ -88,8 +86,6 @@ func (v Category) check() error {
 	ordered(&wrong, v.ValidFor)
 	return wrong.Err()
 }
-
-func (v *Category) follow(*Category) error { return nil }
 
 func (v *Category) core() core {
 	return core{&v.Type, &v.Key, &v.LifecycleStatus, &v.LastUpdate, &v.Rest}
@@ -172,8 +168,6 @@ func (v Specification) check() error {
 	}
 	return wrong.Err()
 }
-
-func (v *Specification) follow(*Specification) error { return nil }
 
 func (v *Specification) core() core {
 	return core{&v.Type, &v.Key, &v.LifecycleStatus, &v.LastUpdate, &v.Rest}

@@ -278,8 +278,6 @@ func (p Price) check(wrong *fault.Several, at string) {
 	}
 }
 
-func (v *Offering) follow(*Offering) error { return nil }
-
 func (v *Offering) core() core {
 	return core{&v.Type, &v.Key, &v.LifecycleStatus, &v.LastUpdate, &v.Rest}
 }

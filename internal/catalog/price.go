@@ -155,8 +155,6 @@ func (v OfferingPrice) check() error {
 	return wrong.Err()
 }
 
-func (v *OfferingPrice) follow(*OfferingPrice) error { return nil }
-
 func (v *OfferingPrice) core() core {
 	return core{&v.Type, &v.Key, &v.LifecycleStatus, &v.LastUpdate, &v.Rest}
 }

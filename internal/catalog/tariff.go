@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"slices"
@@ -249,8 +250,9 @@ func (t *Tariff) core() core {
 	return core{&t.Type, &t.Key, &t.LifecycleStatus, &t.LastUpdate, &t.Rest}
 }
 
-func (t *Tariff) follow(prev *Tariff) error {
-	if prev.Currency != t.Currency {
+// oneCurrency refuses to change a tariff's currency: what was rated by it would not add up.
+func oneCurrency(_ context.Context, _ id.ID, prev, next *Tariff) error {
+	if prev != nil && next != nil && prev.Currency != next.Currency {
 		return fault.Invalidf("currency", "the currency of a tariff cannot be changed")
 	}
 	return nil
