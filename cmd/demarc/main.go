@@ -40,6 +40,7 @@ type commands struct {
 	Catalogue catalogueCommands `cmd:"" help:"Check a catalogue file, or load it."`
 	Simulate  simulateCommand   `cmd:"" help:"Play an operator's year in a database of its own, and report what came of it."`
 	Jobs      jobsCommands      `cmd:"" help:"Look at jobs and dead letters, retry and cancel them."`
+	Ingest    ingestCommand     `cmd:"" help:"Take files of usage records in, and watch folders for them."`
 	Doctor    doctorCommand     `cmd:"" help:"Check settings, database, schema, clock, issuers and ledger, and say what to do."`
 	Show      configCommand     `cmd:"" name:"config" help:"Print the settings in force and where each comes from."`
 	Print     versionCommand    `cmd:"" name:"version" help:"Print the version."`

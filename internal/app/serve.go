@@ -10,6 +10,7 @@ import (
 
 	"github.com/demarc-bss/demarc/internal/api/admin"
 	"github.com/demarc-bss/demarc/internal/api/cm"
+	"github.com/demarc-bss/demarc/internal/api/nchf"
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/api/tmf"
 	"github.com/demarc-bss/demarc/internal/api/tmf630"
@@ -71,6 +72,7 @@ func (a *App) table() (*op.Table, error) {
 	}
 	ops = append(ops, tmf.Operations(a.tmfDeps())...)
 	ops = append(ops, cm.Operations(cm.Deps{House: a.House.House})...)
+	ops = append(ops, nchf.Operations(nchf.Deps{Usage: a.Usage})...)
 	ops = append(ops, a.networkOperations()...)
 	ops = append(ops, admin.Operations(admin.Deps{
 		Store: a.Store, Keys: a.auth.Keys(), KeyTrail: a.keyring.Trail, Authenticate: a.auth.AuthenticateHeader,

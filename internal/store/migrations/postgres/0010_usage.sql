@@ -43,3 +43,7 @@ CREATE TABLE charging_session (
 );
 
 CREATE INDEX charging_session_subscription_id ON charging_session (spid, subscription_id, id);
+
+-- Charging sessions name a line by its IMSI.
+ALTER TABLE subscription ADD COLUMN imsi TEXT COLLATE "C" GENERATED ALWAYS AS (doc #>> '{imsi}') STORED;
+CREATE INDEX subscription_imsi ON subscription (spid, imsi, id);
