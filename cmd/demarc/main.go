@@ -31,6 +31,7 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Serve the APIs. This is what runs in production."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database schema up to date (serve does so too)."`
 	Seed    seedCommand    `cmd:"" help:"Load demonstration data, price plans, numbers or SIMs."`
+	Import  importCommand  `cmd:"" help:"Take in a file of SIMs, numbers or subscribers."`
 	Token   tokenCommand   `cmd:"" help:"Print one bearer token of the development identity provider."`
 	Realm   struct {
 		Export realmExportCommand `cmd:"" help:"Print the realm file for Keycloak."`

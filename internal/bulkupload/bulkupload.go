@@ -174,6 +174,10 @@ func (s *Service) Jobs() map[string]job.Handler { return map[string]job.Handler{
 // Begin keeps an upload under the digest of its file. A file that came before, for the same thing, is that upload again:
 // again is true. With anew it is taken in once more.
 func (s *Service) Begin(ctx context.Context, u Upload, anew bool) (i id.ID, kept Upload, again bool, err error) {
+	probe := u
+	if err := probe.begin(s.store.Now(ctx)); err != nil {
+		return "", kept, false, err
+	}
 	err = s.store.Write(ctx, func(ctx context.Context) error {
 		value := u.Of + "/" + u.Digest
 		if i, err = s.store.Claimant(ctx, digestClaim, value); err != nil {
