@@ -26,7 +26,7 @@ test: postgres ## All tests that need no more than Go and PostgreSQL.
 
 check: $(TOOLS)/bin/golangci-lint-$(GOLANGCI_LINT_VERSION) ## Format, vet, lint, generated files, modules.
 	test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
-	go vet -tags "binary ctk crash keycloak budget contracts ledger readme bench" ./...
+	go vet -tags "binary ctk crash faults keycloak budget contracts ledger readme bench" ./...
 	golangci-lint-$(GOLANGCI_LINT_VERSION) run ./...
 	$(MAKE) --no-print-directory gen
 	git diff --exit-code -- docs/configuration.md $$(git ls-files '*.gen.go' '*_gen.go' '*.gen.json')
@@ -37,7 +37,7 @@ gen: ## Write the generated files again.
 	go generate ./...
 	go run ./cmd/demarc config --docs > docs/configuration.md.new && mv docs/configuration.md.new docs/configuration.md
 
-.PHONY: race ctk contracts scenarios ledger crash keycloak budget readme vulnerabilities
+.PHONY: race ctk contracts scenarios ledger crash faults keycloak budget readme vulnerabilities
 
 race: postgres ## The packages that do things side by side, under the race detector; needs a C compiler.
 	CGO_ENABLED=1 go test -race ./internal/store/... ./internal/worker ./internal/hub ./internal/api/... ./internal/auth/... ./internal/app
@@ -56,6 +56,9 @@ ledger: postgres ## A hundred thousand operations on balances, side by side and 
 
 crash: build postgres ## Kill the binary N times on each engine under load, and check what it acknowledged.
 	N=$(or $(N),50) go test -tags crash -count=1 -timeout 30m -v ./test/crash
+
+faults: build postgres ## Orders on a network that fails in every way, with the binary killed in between, on both engines.
+	go test -tags faults -count=1 -timeout 20m -v ./test/faults
 
 keycloak: build postgres ## A real Keycloak as issuer: identity tests, then the scenarios.
 	KEYCLOAK_HOME="$$(internal/auth/keycloaktest/fetch.sh $(TOOLS))" go test -tags keycloak -count=1 -timeout 20m ./internal/auth/keycloaktest ./test/scenario

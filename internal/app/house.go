@@ -10,7 +10,9 @@ import (
 
 	"github.com/demarc-bss/demarc/internal/auth"
 	"github.com/demarc-bss/demarc/internal/config"
+	"github.com/demarc-bss/demarc/internal/connect/message"
 	connect "github.com/demarc-bss/demarc/internal/connect/network"
+	"github.com/demarc-bss/demarc/internal/connect/npg"
 	"github.com/demarc-bss/demarc/internal/house"
 	"github.com/demarc-bss/demarc/internal/kernel/clock"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
@@ -61,7 +63,7 @@ func open(ctx context.Context, s *config.Settings, base string, log *slog.Logger
 	if err != nil {
 		return nil, databaseAdvice(at, fmt.Errorf("the database cannot be opened: %w", err))
 	}
-	h, err := build(db, s, base, c, voucherSecret(s))
+	h, err := build(db, s, base, c, log, voucherSecret(s))
 	if err != nil {
 		_ = db.Close()
 	}
@@ -99,12 +101,16 @@ func hosts(base string) []string {
 }
 
 // build puts the domains on a store.
-func build(db *store.Store, s *config.Settings, base string, c clock.Clock, secret []byte) (*House, error) {
+func build(db *store.Store, s *config.Settings, base string, c clock.Clock, log *slog.Logger, secret []byte) (*House, error) {
 	way, err := connector(s, base, c)
 	if err != nil {
 		return nil, err
 	}
-	h := &House{House: house.New(db, house.Outside{Network: way, NetworkPatience: s.NetworkPatience, Secret: secret}), settings: s}
+	outside := house.Outside{Network: way, NetworkPatience: s.NetworkPatience, Notifier: message.Log{Logger: log}, Secret: secret}
+	if s.Dev || s.Demo {
+		outside.Ports = npg.NewSimulator(npg.Options{Now: db.Now})
+	}
+	h := &House{House: house.New(db, outside), settings: s}
 	if sim, ok := way.(*connect.Simulator); ok {
 		sim.OnCallback(h.Network.Tell)
 	}

@@ -70,7 +70,7 @@ func plain(name string) string {
 
 // order orders one subscription on an account.
 func (h *House) order(ctx context.Context, on, offering id.ID) error {
-	_, _, err := h.Orders.Orders.Add(ctx, &order.Order{
+	_, _, err := h.Orders.Place(ctx, &order.Order{
 		BillingAccount: &sid.Ref{ID: string(on)},
 		Items:          []order.Item{{Offering: &sid.Ref{ID: string(offering)}}},
 	})

@@ -21,7 +21,7 @@ var runs = []struct {
 	name string
 	args []string
 }{
-	{"official paths", []string{"TMF620", "TMF629", "TMF632", "TMF669", "TMF666"}},
+	{"official paths", []string{"TMF620", "TMF622", "TMF663", "TMF629", "TMF632", "TMF669", "TMF666"}},
 	{"customer at api", []string{"--map", "TMF629=/api/", "TMF629"}},
 }
 
