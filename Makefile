@@ -37,7 +37,10 @@ gen: ## Write the generated files again.
 	go generate ./...
 	go run ./cmd/demarc config --docs > docs/configuration.md.new && mv docs/configuration.md.new docs/configuration.md
 
-.PHONY: race ctk contracts scenarios ledger crash faults keycloak budget readme vulnerabilities
+.PHONY: bulk race ctk contracts scenarios ledger crash faults keycloak budget readme vulnerabilities
+
+bulk: postgres ## 100,000 SIMs and 100,000 subscribers from a file, with the time that it took, on both engines.
+	go test -tags bulk -count=1 -run TestAHundredThousand -v ./internal/bulkupload
 
 race: postgres ## The packages that do things side by side, under the race detector; needs a C compiler.
 	CGO_ENABLED=1 go test -race ./internal/store/... ./internal/worker ./internal/hub ./internal/api/... ./internal/auth/... ./internal/app

@@ -44,7 +44,7 @@ func TestWhatAnIMSIIs(t *testing.T) {
 func TestStatesOfAResource(t *testing.T) {
 	all := []Status{Available, Reserved, Assigned, Quarantined, Blocked, Retired}
 	allowed := map[[2]Status]bool{
-		{Available, Reserved}: true, {Available, Quarantined}: true, {Available, Retired}: true,
+		{Available, Reserved}: true, {Available, Assigned}: true, {Available, Quarantined}: true, {Available, Retired}: true,
 		{Reserved, Available}: true, {Reserved, Assigned}: true,
 		{Assigned, Available}: true, {Assigned, Quarantined}: true, {Assigned, Retired}: true,
 		{Quarantined, Available}: true, {Quarantined, Retired}: true,

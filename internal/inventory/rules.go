@@ -28,7 +28,7 @@ const (
 )
 
 var next = map[Status][]Status{
-	Available:   {Reserved, Quarantined, Blocked, Retired},
+	Available:   {Reserved, Assigned, Quarantined, Blocked, Retired},
 	Reserved:    {Available, Assigned},
 	Assigned:    {Available, Quarantined, Blocked, Retired},
 	Quarantined: {Available, Retired},
