@@ -63,7 +63,7 @@ type Sort struct {
 
 // maxValues and maxText bound what one filter may ask for.
 const (
-	maxValues  = 100
+	maxValues  = 2000
 	maxPath    = 16
 	maxText    = 4096
 	maxPattern = 256
