@@ -110,16 +110,31 @@ func within(ctx context.Context) context.Context { return context.WithValue(ctx,
 // paid has a line looked at as soon as money came to it, if money is what it waits for.
 func (s *Service) paid(ctx context.Context, e event.Event) error {
 	var v struct {
-		Line id.ID `json:"subscriptionId"`
+		Line     id.ID `json:"subscriptionId"`
+		Receiver id.ID `json:"receiverSubscriptionId"`
 	}
-	if err := json.Unmarshal(e.Document, &v); err != nil || !v.Line.Is(subscription.Kind) {
-		return nil // nothing of a line's
+	if err := json.Unmarshal(e.Document, &v); err != nil {
+		return fault.Internalf(err, "the %s %s cannot be read", e.Resource, e.Subject)
 	}
-	line, _, err := s.Subscriptions.Lines.Get(ctx, v.Line)
-	if err != nil || !wants(line) {
-		return err
+	for _, i := range []id.ID{v.Line, v.Receiver} {
+		if !i.Is(subscription.Kind) {
+			continue
+		}
+		line, _, err := s.Subscriptions.Lines.Get(ctx, i)
+		if fault.KindOf(err) == fault.NotFound {
+			continue // what was refused may name a line that there is not
+		}
+		if err != nil {
+			return err
+		}
+		if !wants(line) {
+			continue
+		}
+		if err := s.promise(ctx, i, s.store.Now(ctx), e.ID); err != nil {
+			return err
+		}
 	}
-	return s.promise(ctx, v.Line, s.store.Now(ctx), e.ID)
+	return nil
 }
 
 // moved has what is due of a line planned anew when others brought it to another state.

@@ -66,7 +66,7 @@ func newOperator(t *testing.T, engine string) *operator {
 
 func (o *operator) offer(key, kind, period, price, opening string, allowances ...catalog.Allowance) {
 	o.t.Helper()
-	v := catalog.Offering{Name: key, Key: key, OfferingType: kind, LifecycleStatus: catalog.Active, Allowances: allowances,
+	v := catalog.Offering{Name: key, Key: "life-" + key, OfferingType: kind, LifecycleStatus: catalog.Active, Allowances: allowances,
 		Prices: []catalog.Price{{Name: key, PriceType: "recurring", Period: period, Length: 1, Price: chf(o.t, price), Tax: []catalog.Tax{{Rate: []byte("8.1")}}}}}
 	if kind == catalog.PricePlan {
 		v.OpeningBalance = chf(o.t, opening)
@@ -74,6 +74,14 @@ func (o *operator) offer(key, kind, period, price, opening string, allowances ..
 	if _, _, err := o.Catalog.Offerings.Add(o.ctx, &v); err != nil {
 		o.t.Fatal(err)
 	}
+}
+
+// start is of an offering of the operator's, or of the house's plan without a recurring price.
+func (o *operator) start(plan string, product id.ID) renewal.Start {
+	if plan != "start" {
+		plan = "life-" + plan
+	}
+	return o.house.start(plan, product)
 }
 
 func chf(t *testing.T, text string) *money.Amount {
