@@ -6,6 +6,8 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/kernel/clock"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
@@ -48,7 +50,7 @@ func Operations(d Deps) []op.Operation {
 		Description: "What networks say of provisioning requests that they accepted before.",
 	}
 	signed := func(name, text string) op.Param {
-		return op.Param{Name: name, In: "header", Description: text}
+		return op.Param{Name: name, In: "header", Description: text, Schema: &huma.Schema{Type: huma.TypeString}}
 	}
 	return []op.Operation{op.Handle(op.Operation{
 		ID: "network.callback", Facade: facade, Method: http.MethodPost, Path: CallbackPath, Public: true, Writes: true,
