@@ -104,6 +104,9 @@ func (h *House) Load(ctx context.Context, p Provider, customers int) (made int, 
 		}
 		made += n
 	}
+	if err := h.history(ctx, p); err != nil {
+		return made, err
+	}
 	return made, h.Store.Write(ctx, func(ctx context.Context) error { return h.Store.Claim(ctx, mark, "complete", owner) })
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/demarc-bss/demarc/internal/account"
+	connect "github.com/demarc-bss/demarc/internal/connect/network"
 	"github.com/demarc-bss/demarc/internal/demo"
 	"github.com/demarc-bss/demarc/internal/house"
 	"github.com/demarc-bss/demarc/internal/kernel/scope"
@@ -14,16 +15,20 @@ import (
 	"github.com/demarc-bss/demarc/internal/store"
 	"github.com/demarc-bss/demarc/internal/store/storetest"
 	"github.com/demarc-bss/demarc/internal/subscription"
+	"github.com/demarc-bss/demarc/internal/usage"
 	"github.com/demarc-bss/demarc/internal/worker"
 )
 
 func build(s *store.Store) (demo.House, *subscription.Service) {
-	h := demo.House{House: house.New(s, house.Outside{})}
+	h := demo.House{House: house.New(s, house.Outside{Network: connect.NewSimulator(connect.SimulatorOptions{})})}
 	w := worker.New(s, worker.Options{
 		Scope:  func(spid int, a scope.Actor) scope.Scope { return scope.Grant(spid, a, scope.Claims{}) },
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	for kind, do := range h.Jobs() {
+		w.Handle(kind, do)
+	}
+	for kind, do := range h.WaitingJobs() {
 		w.Handle(kind, do)
 	}
 	h.Work = func(ctx context.Context) error { _, err := w.Drain(ctx); return err }
@@ -67,6 +72,34 @@ func TestLoadingTwiceOrAfterAnInterruptionMakesEveryCustomerOnce(t *testing.T) {
 		}
 		if n := total(t, lines.Lines.Docs, ctx); n < 5 {
 			t.Errorf("only %d subscriptions", n)
+		}
+		states := map[string]int{}
+		page, err := lines.Lines.Docs(ctx, store.Query{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range page.Items {
+			v, _, err := lines.Lines.Get(ctx, d.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			states[v.Status]++
+		}
+		if states["active"] < 5 || states["suspended"] == 0 {
+			t.Errorf("the lines are %v", states)
+		}
+		used, err := h.Usage.Usages.Docs(ctx, store.Query{})
+		if err != nil || used.Total < 20 {
+			t.Errorf("%d usage records, %v", used.Total, err)
+		}
+		for _, d := range used.Items {
+			v, _, err := h.Usage.Usages.Get(ctx, d.ID)
+			if err != nil || v.Status != usage.Rated {
+				t.Errorf("a usage of the demonstration is %s: %s %v", v.Status, v.SuspenseText, err)
+			}
+		}
+		if tops := total(t, h.Balances.Topups.Docs, ctx); tops < 5 {
+			t.Errorf("%d top-ups", tops)
 		}
 		if bad, err := s.Unbalanced(ctx); err != nil || len(bad) > 0 {
 			t.Errorf("the ledger is out of balance: %q, %v", bad, err)

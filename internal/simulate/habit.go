@@ -86,9 +86,9 @@ func (s *subscriber) day(end time.Time, zone *time.Location, p *plan) (out []usa
 		})
 		return &out[len(out)-1]
 	}
-	// Data flows all day long; a network tells of it in one record a day, with when it began. People take the plan that
-	// is enough for most of their days.
-	if mb := about(r, min(h.megabytes, p.megabytes)*busy); mb >= 0.1 && r.Float64() < 0.92 {
+	// Data flows all day long; a network tells of it in a record every few days, with when it began. People take the plan
+	// that is enough for most of their days.
+	if mb := about(r, min(h.megabytes, p.megabytes)*busy/tells); mb >= 0.1 && r.Float64() < tells {
 		record(rating.Data, int64(mb*1e6), 1+r.Float64()*12).Duration = int64(600 + r.IntN(7200))
 	}
 	for range often(r, h.calls*busy) {
@@ -99,6 +99,9 @@ func (s *subscriber) day(end time.Time, zone *time.Location, p *plan) (out []usa
 	}
 	return out
 }
+
+// tells is the chance that a network tells today of the data that flowed.
+const tells = 0.4
 
 // source is who records the simulation's usage.
 const source = "simulation"

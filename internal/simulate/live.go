@@ -19,7 +19,7 @@ import (
 
 const (
 	// every is after how many days at the latest a line's usage is taken in.
-	every = 7
+	every = 10
 	// ingest is how many records are handed over at once.
 	ingest = 2000
 )
@@ -33,7 +33,7 @@ const (
 	comesBack = 0.08
 )
 
-// use takes in what was used since the last time: of a seventh of the lines each day, and of those whose period ends
+// use takes in what was used since the last time: of a tenth of the lines each day, and of those whose period ends
 // or that did something, at once. all takes in everything.
 func (p *play) use(ctx context.Context, all bool) error {
 	var records []usage.Record
@@ -127,9 +127,9 @@ func (p *play) live(ctx context.Context) error {
 	return nil
 }
 
-// care is what one subscriber does about its line in a week: at most one order.
+// care is what one subscriber does about its line now and then: at most one order.
 func (p *play) care(ctx context.Context, s *subscriber) (what string, o id.ID, err error) {
-	const week = every / 30.0
+	const part = every / 30.0 // of a month
 	spent := s.charged
 	s.charged, s.weekly = 0, (s.weekly*3+spent)/4
 	line, _, err := p.Subscriptions.Lines.Get(ctx, s.line)
@@ -142,11 +142,11 @@ func (p *play) care(ctx context.Context, s *subscriber) (what string, o id.ID, e
 	}
 	d := s.chance.Float64()
 	switch {
-	case d < leaves*week:
+	case d < leaves*part:
 		s.leave(p, "left")
 		o, err = p.order(ctx, s, order.Item{Action: "delete", Product: &order.Product{ID: string(s.line)}})
 		return "cease", o, err
-	case d < (leaves+forgets)*week:
+	case d < (leaves+forgets)*part:
 		s.leave(p, "fell silent")
 		s.mood = silent
 		return "", "", nil
@@ -157,7 +157,7 @@ func (p *play) care(ctx context.Context, s *subscriber) (what string, o id.ID, e
 		return "", "", err
 	}
 	at := p.shop.plans[s.plan]
-	if s.chance.Float64() < changesPlan*week {
+	if s.chance.Float64() < changesPlan*part {
 		to := min(max(s.plan+1-2*s.chance.IntN(2), 0), len(p.shop.plans)-1)
 		if to != s.plan && held >= p.shop.plans[to].monthly {
 			o, err = p.order(ctx, s, order.Item{Action: "modify", Offering: &sid.Ref{ID: string(p.shop.plans[to].id)}, Product: &order.Product{ID: string(s.line)}})

@@ -122,8 +122,15 @@ func (p *play) round(ctx context.Context) error {
 	if err := p.sell(ctx); err != nil {
 		return err
 	}
-	return p.work(ctx)
+	if err := p.work(ctx); err != nil || p.day%tidy != tidy-1 {
+		return err
+	}
+	_, err := p.Store.Purge(ctx, p.now.AddDate(0, 0, -tidy))
+	return err
 }
+
+// tidy is after how many days jobs that ended are forgotten, as a server does.
+const tidy = 7
 
 // finish takes in what is left and counts what came of it all.
 func (p *play) finish(ctx context.Context) error {
@@ -175,7 +182,8 @@ type subscriber struct {
 	until   time.Time
 	records int
 	mood    mood
-	// weekly is what usage costs beside allowances in a week, in micros; paid what it paid in all.
+	// weekly is what usage costs beside allowances from one look at the line to the next, in micros; charged what it cost
+	// since the last.
 	weekly, charged int64
 	// dry says that there was not enough money for what it used, barred that it cannot be used.
 	dry, barred bool
