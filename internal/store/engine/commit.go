@@ -169,6 +169,12 @@ func (w *committer) run(m *member) {
 	}
 	w.current = m
 	m.t.Conn, m.t.level = w.c, 1
+	if len(w.members) == 0 {
+		// The first of a group needs no savepoint: to undo it is to begin anew. SQLite keeps for the outermost savepoint
+		// every page as it was, and walks through all of them whenever one within it ends: a large write with many
+		// parts would take a time that grows with its square.
+		m.t.marked = 1
+	}
 	if err := m.ctx.Err(); err != nil {
 		w.settle(m, err)
 		return
@@ -176,12 +182,28 @@ func (w *committer) run(m *member) {
 	w.settle(m, m.body(&m.t))
 }
 
+// again undoes all that was changed in the open transaction and begins another.
+func (w *committer) again() error {
+	if _, err := w.c.Exec(context.Background(), "ROLLBACK"); err != nil {
+		return err
+	}
+	_, err := w.c.Exec(context.Background(), "BEGIN IMMEDIATE")
+	return err
+}
+
 // settle keeps or undoes a member's changes and lets it wait for the commit.
 func (w *committer) settle(m *member, err error) {
 	w.current = nil
 	m.err = err
 	m.t.level = 1
-	if end := m.t.settle(context.Background(), err != nil || m.t.Dry); end != nil {
+	undo := err != nil || m.t.Dry
+	end := error(nil)
+	if len(w.members) > 0 {
+		end = m.t.settle(context.Background(), undo)
+	} else if undo && w.c.broken == nil {
+		end = w.again()
+	}
+	if end != nil {
 		m.err = errors.Join(err, end)
 		if w.c.broken == nil {
 			w.c.broken = end // the group must not be committed: SQLite may have dropped the savepoints
