@@ -269,6 +269,8 @@ type report struct {
 type line struct {
 	what, op, who string
 	clients       int
+	// rows is how many rows each operation wrote, where that is counted.
+	rows float64
 	result
 }
 
@@ -285,7 +287,7 @@ func (r *report) run(b *testing.B, what, op, who string, clients int, start func
 		b.ReportMetric(0, "ns/op")
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.lines = append(r.lines, line{what, op, who, clients, res})
+		r.lines = append(r.lines, line{what: what, op: op, who: who, clients: clients, result: res})
 	})
 }
 
