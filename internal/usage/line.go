@@ -170,15 +170,16 @@ func (b *batch) planAt(ctx context.Context, v subscription.Line, moment time.Tim
 
 func (s *Service) plan(ctx context.Context, on id.ID) (plan, error) {
 	o, _, err := s.Catalog.Offerings.Get(ctx, on)
-	if fault.KindOf(err) == fault.NotFound && err != nil {
-		return plan{why: &suspended{NoPlan, "the price plan " + string(on) + " is not in the catalogue"}}, nil
-	}
-	if err != nil {
-		return plan{}, err
-	}
 	p := plan{name: o.Name}
-	if o.Tariff == nil {
+	switch {
+	case err != nil && fault.KindOf(err) == fault.NotFound:
+		p.why = &suspended{NoPlan, "the price plan " + string(on) + " is not in the catalogue"}
+	case err != nil:
+		return p, err
+	case o.Tariff == nil:
 		p.why = &suspended{NoTariff, "the price plan " + o.Name + " has no tariff"}
+	}
+	if p.why != nil {
 		return p, nil
 	}
 	p.tariff, err = s.tariff(ctx, id.ID(o.Tariff.ID))

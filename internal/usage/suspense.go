@@ -104,7 +104,7 @@ func (s *Service) rerate(ctx context.Context, v Usage, was store.Doc) (store.Doc
 		if fault.KindOf(err) != fault.Invalid {
 			return was, err
 		}
-		e.unfit = fault.From(err)
+		e.unfit = fault.From(err).Message
 	}
 	if !v.Status.charged() && e.r.MSISDN != "" {
 		e.r.Subscription = "" // its number may be another line's now

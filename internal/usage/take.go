@@ -112,7 +112,7 @@ type entry struct {
 	base *Usage
 	file id.ID
 	// unfit is why it cannot be rated whatever its line.
-	unfit *fault.Error
+	unfit string
 	// late takes it however old it is.
 	late bool
 
@@ -275,7 +275,7 @@ func (e *entry) begin(b *batch) {
 	if u.Type == "" {
 		u.Type = "Usage"
 	}
-	if u.Description == "" && e.unfit == nil {
+	if u.Description == "" && e.unfit == "" {
 		u.Description = e.r.describe()
 	}
 	u.File = e.file
@@ -289,8 +289,8 @@ func (e *entry) begin(b *batch) {
 
 // charge rates an entry against its line's plan and wallet, and moves what it takes. why is why it cannot be rated.
 func (b *batch) charge(ctx context.Context, e *entry) (why *suspended, err error) {
-	if e.unfit != nil {
-		return &suspended{Incomplete, e.unfit.Message}, nil
+	if e.unfit != "" {
+		return &suspended{Incomplete, e.unfit}, nil
 	}
 	if why := b.admitted(e); why != nil {
 		return why, nil

@@ -274,7 +274,7 @@ func (s *Service) create(ctx context.Context, v Usage) (store.Doc, error) {
 		if f := fault.From(err); err != nil && (f.Kind != fault.Invalid || f.Code == CodeNegative || f.Code == CodeFuture) {
 			return err
 		} else if err != nil {
-			e.unfit = f
+			e.unfit = f.Message
 		}
 		b := &batch{Service: s, entries: []*entry{e}, rules: rules, now: now}
 		if err := b.take(ctx); err != nil {
