@@ -34,8 +34,6 @@ const (
 const (
 	// never is when a job is due that waits for the clock of its sandbox.
 	never = math.MaxInt64
-	// patientRuns is after how many failed runs the clock no longer waits for a job.
-	patientRuns = 3
 	// lookAgain is after how long a clock that waits for jobs looks at them unasked, by the machine's clock.
 	lookAgain = time.Second
 	// stopsAtOnce bounds at how many moments one transaction stops.
@@ -55,7 +53,7 @@ const (
 	sqlNextStop = `SELECT run_at FROM job WHERE spid = $1 AND clock > 0 AND state = 'ready' AND due = 9223372036854775807 AND run_at <= $2
 ORDER BY run_at LIMIT 1`
 	sqlUnpark = `UPDATE job SET due = $1 WHERE spid = $2 AND clock > 0 AND state = 'ready' AND due = 9223372036854775807 AND run_at <= $3`
-	// A run that goes on counts as an attempt already.
+	// After three failed runs the clock no longer waits for a job. A run that goes on counts as an attempt already.
 	sqlOpenJobs = `SELECT id FROM job WHERE spid = $1 AND clock = 1 AND state IN ('ready', 'running') AND due < 9223372036854775807
 AND (state = 'ready' AND attempts < 3 OR state = 'running' AND attempts <= 3) LIMIT 1`
 	sqlOpenCount = `SELECT count(*) FROM job WHERE spid = $1 AND clock = 1 AND state IN ('ready', 'running') AND due < 9223372036854775807
@@ -112,7 +110,7 @@ func (d *dial) save(ctx context.Context, t *tx, spid int) error {
 func (s *Store) sandboxed(ctx context.Context) (spid int, sandbox bool, err error) {
 	sc, err := scope.From(ctx)
 	if err != nil {
-		return 0, false, nil //nolint:nilerr // work for no service provider goes by the machine's clock
+		return 0, false, nil // work for no service provider goes by the machine's clock
 	}
 	spid = sc.SPID()
 	if known, ok := s.sandboxes.Load(spid); ok {

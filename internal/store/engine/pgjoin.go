@@ -184,7 +184,7 @@ func (db *postgresDB) together(group []*joined) (again []*joined) {
 			outcome[n] = p.member(m)
 			running = nil
 			if met = p.failed; met != nil {
-				return false, nil
+				return false, met
 			}
 			if lost = p.conn.IsClosed(); lost {
 				return false, outcome[n]
