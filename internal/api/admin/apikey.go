@@ -87,7 +87,7 @@ type newKeyView struct {
 	Key string `json:"key,omitzero" doc:"The key itself, for the header X-API-Key. It is shown now and never again; a dry run has none."`
 }
 
-func (a *api) show(ctx context.Context, r *op.Request, k auth.APIKey) keyView {
+func (a *api) show(r *op.Request, k auth.APIKey) keyView {
 	v := keyView{
 		ID: k.ID, Href: keyHref(r, k.ID), Line: k.Line, Client: k.Client, Name: k.Name, SPIDs: k.SPIDs, Roles: k.Roles, Scopes: k.Scopes,
 		State: active, Created: k.Created, Expires: k.Expires, LastUsed: k.LastUsed, Revoked: k.Revoked, Type: "ApiKey",
@@ -121,7 +121,7 @@ func (a *api) listKeys(ctx context.Context, in *listKeysIn) (*listKeysOut, error
 	}
 	views := []keyView{}
 	for _, k := range all {
-		if v := a.show(ctx, in.Request, k); in.State == "" || v.State == in.State {
+		if v := a.show(in.Request, k); in.State == "" || v.State == in.State {
 			views = append(views, v)
 		}
 	}
@@ -163,7 +163,7 @@ func (a *api) getKey(ctx context.Context, in *keyIn) (*keyOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &keyOut{Body: a.show(ctx, in.Request, k)}, nil
+	return &keyOut{Body: a.show(in.Request, k)}, nil
 }
 
 type keyRequest struct {
@@ -206,7 +206,7 @@ func (a *api) issueKey(ctx context.Context, in *issueKeyIn) (*newKeyOut, error) 
 }
 
 func (a *api) reveal(ctx context.Context, r *op.Request, text string, k auth.APIKey) *newKeyOut {
-	out := &newKeyOut{Location: keyHref(r, k.ID), Body: newKeyView{keyView: a.show(ctx, r, k)}}
+	out := &newKeyOut{Location: keyHref(r, k.ID), Body: newKeyView{keyView: a.show(r, k)}}
 	if !store.CallFrom(ctx).DryRun {
 		out.Body.Key = text
 	}
