@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,10 +15,10 @@ import (
 	"github.com/demarc-bss/demarc/internal/store"
 )
 
-const (
-	clockPath  = "/api/sandbox/clock"
-	clockAlias = "/api/v1/sandbox/clock"
-)
+// clockPath is where the clock stands, clockAliases where it stands beside the Customer Management API.
+const clockPath = "/sandbox/clock"
+
+var clockAliases = []string{"/api/sandbox/clock", "/api/v1/sandbox/clock"}
 
 // clocks are the operations on the clock of a sandbox. They are no admin tasks: who may change a service provider
 // may move its clock.
@@ -26,7 +27,7 @@ func (a *api) clocks(problems *op.Facade) []op.Operation {
 	facade.Name, facade.Title = "sandbox", "Sandbox"
 	facade.Description = "The clock of a service provider that is a sandbox. Its time stands until it is moved; then everything that is due on the way " +
 		"happens as and when it would have: renewals, expiries, automatic top-ups, ports. The header `spid` chooses the service provider when a caller has several."
-	facade.Prefixes = []string{"/api/sandbox/", "/api/v1/sandbox/"}
+	facade.Prefixes = []string{"/sandbox/", "/api/sandbox/", "/api/v1/sandbox/"}
 	const tag = "Sandbox clock"
 	ops := []op.Operation{
 		op.Handle(op.Operation{
@@ -47,7 +48,7 @@ func (a *api) clocks(problems *op.Facade) []op.Operation {
 		}, a.moveClock),
 	}
 	for n := range ops {
-		ops[n].Facade, ops[n].Aliases = &facade, []string{clockAlias}
+		ops[n].Facade, ops[n].Aliases = &facade, slices.Clone(clockAliases)
 	}
 	return ops
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/worker"
 )
 
-const clockPath = "/api/sandbox/clock"
+const clockPath = "/sandbox/clock"
 
 func TestMoveTheClockOfASandbox(t *testing.T) {
 	each(t, func(s *server) {
