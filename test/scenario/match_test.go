@@ -1,6 +1,9 @@
 package scenario
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestMatch(t *testing.T) {
 	got := map[string]any{"id": "cus_1", "n": 3.0, "ok": true, "list": []any{map[string]any{"a": 1.0}, map[string]any{"a": 2.0}}, "none": nil, "at": "2024-02-29T12:00:00Z"}
@@ -47,6 +50,37 @@ func TestLookup(t *testing.T) {
 		if got, ok := Lookup(v, path); ok {
 			t.Errorf("%s: found %v", path, got)
 		}
+	}
+}
+
+func TestKeepTakesTextOfABody(t *testing.T) {
+	r := &run{vars: map[string]any{}}
+	a := answer{body: []byte("serialNumber,voucherCode\nA1,123\nA2,456\n")}
+	if bad := r.keep(Step{Keep: map[string]string{"pin": `text A2,(\d+)`}}, a); len(bad) > 0 || r.vars["pin"] != "456" {
+		t.Errorf("kept %v, %v", r.vars, bad)
+	}
+	for _, expression := range []string{`text A3,(\d+)`, `text A1,\d+`, `text (`} {
+		if bad := r.keep(Step{Keep: map[string]string{"pin": expression}}, a); len(bad) != 1 {
+			t.Errorf("%s: kept %v, %v", expression, r.vars, bad)
+		}
+	}
+}
+
+func TestTextKnowsTheMoment(t *testing.T) {
+	r := &run{vars: map[string]any{"unique": "x"}}
+	read := func(s string) time.Time {
+		t.Helper()
+		at, err := time.Parse(time.RFC3339, r.text(s))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	if hours := read("${now}").Sub(read("${now-2h}")).Round(time.Minute); hours != 2*time.Hour {
+		t.Errorf("two hours ago was %s ago", hours)
+	}
+	if got := r.text("${now+1d} ${unique}"); got != "${now+1d} x" {
+		t.Errorf("a day became %s", got)
 	}
 }
 

@@ -258,6 +258,14 @@ func (r *run) keep(step Step, a answer) (bad []string) {
 			r.vars[name] = a.header.Get(h)
 			continue
 		}
+		if expression, ok := strings.CutPrefix(path, "text "); ok {
+			found, err := first(expression, a.body)
+			if err != nil {
+				bad = append(bad, err.Error())
+			}
+			r.vars[name] = found
+			continue
+		}
 		v, ok := Lookup(a.tree, path)
 		if !ok {
 			bad = append(bad, fmt.Sprintf("there is no %s to keep as %s", path, name))
@@ -268,7 +276,31 @@ func (r *run) keep(step Step, a answer) (bad []string) {
 	return bad
 }
 
-var variable = regexp.MustCompile(`\$\{([a-zA-Z][a-zA-Z0-9_.]*)\}`)
+// first is what the group of an expression matches first in a body.
+func first(expression string, body []byte) (string, error) {
+	compiled, err := regexp.Compile(expression)
+	if err != nil {
+		return "", err
+	}
+	m := compiled.FindSubmatch(body)
+	if len(m) != 2 {
+		return "", fmt.Errorf("the body has no text with a group like %s", expression)
+	}
+	return string(m[1]), nil
+}
+
+var (
+	variable = regexp.MustCompile(`\$\{([a-zA-Z][a-zA-Z0-9_.]*)\}`)
+	instant  = regexp.MustCompile(`\$\{now([+-][0-9]+[hms])?\}`)
+)
+
+// moments puts in the time of the server's machine, moved by a duration: ${now}, ${now-2h}, ${now+90s}.
+func moments(s string) string {
+	return instant.ReplaceAllStringFunc(s, func(m string) string {
+		by, _ := time.ParseDuration(instant.FindStringSubmatch(m)[1]) // empty: by nothing
+		return time.Now().UTC().Add(by).Format("2006-01-02T15:04:05.000000Z")
+	})
+}
 
 // fill puts values in for ${name} everywhere; a text that is nothing but one keeps the value's type.
 func (r *run) fill(v any) any {
@@ -297,6 +329,7 @@ func (r *run) fill(v any) any {
 }
 
 func (r *run) text(s string) string {
+	s = moments(s)
 	return variable.ReplaceAllStringFunc(s, func(m string) string {
 		if v, ok := r.vars[m[2:len(m)-1]]; ok {
 			return fmt.Sprint(v)

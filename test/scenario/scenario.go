@@ -56,7 +56,8 @@ type Step struct {
 	Type   string  `yaml:"type"`
 
 	Expect Expect `yaml:"expect"`
-	// Keep stores values of the answer under names: "id", "engagedParty.id", "[0].id", "header Location".
+	// Keep stores values of the answer under names: "id", "engagedParty.id", "[0].id", "header Location",
+	// "text EXPRESSION" for what the group of a regular expression matches in the body.
 	Keep map[string]string `yaml:"keep"`
 	// Eventually repeats the request until it answers as expected, for what jobs do.
 	Eventually bool `yaml:"eventually"`
