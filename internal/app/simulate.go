@@ -106,7 +106,7 @@ func simulatedWorld(ctx context.Context, s *config.Settings, folder string, o *S
 }
 
 // atOnce is how many jobs of a simulation commit together.
-const atOnce = 24
+const atOnce = 128
 
 // inBatches runs what is due in a few large transactions instead of three small ones a job.
 func inBatches(h *House, w *worker.Worker) func(context.Context) (int, error) {

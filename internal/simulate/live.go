@@ -104,7 +104,7 @@ func (p *play) live(ctx context.Context) error {
 		id   id.ID
 	}
 	var wishes []wish
-	err := together(ctx, p, busy, 50, func(ctx context.Context, s *subscriber) error {
+	err := together(ctx, p, busy, 128, func(ctx context.Context, s *subscriber) error {
 		what, o, err := p.care(ctx, s)
 		if o != "" {
 			wishes = append(wishes, wish{s, what, o})

@@ -44,7 +44,7 @@ func (p *play) sell(ctx context.Context) error {
 		fresh[k] = s
 	}
 	orders := make(map[*subscriber]id.ID, n)
-	err := together(ctx, p, fresh, 8, func(ctx context.Context, s *subscriber) (err error) {
+	err := together(ctx, p, fresh, 32, func(ctx context.Context, s *subscriber) (err error) {
 		orders[s], err = p.buy(ctx, s)
 		return err
 	})

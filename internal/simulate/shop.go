@@ -102,7 +102,7 @@ func planOf(ctx context.Context, h *house.House, i id.ID, o catalog.Offering) (p
 	p.megabytes = 1
 	for _, al := range o.Allowances {
 		if strings.EqualFold(al.UsageType, "data") && len(al.Roaming) == 0 {
-			p.megabytes = max(p.megabytes, float64(al.Amount)/1e6/30*0.75)
+			p.megabytes = max(p.megabytes, float64(al.Amount)/1e6/30*0.45)
 		}
 	}
 	if p.period, p.renews, err = renewal.PeriodOf(o); err != nil {

@@ -188,8 +188,7 @@ type subscriber struct {
 	// dry says that there was not enough money for what it used, barred that it cannot be used.
 	dry, barred bool
 	// left is when a silent or gone line ceased to be used.
-	left   time.Time
-	addOns int
+	left time.Time
 }
 
 // mood is how a subscriber stands to its line.

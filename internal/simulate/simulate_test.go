@@ -46,7 +46,7 @@ func world(t testing.TB, engine string, lines int) (context.Context, simulate.Wo
 	return ctx, simulate.World{House: h, Clock: c, Work: func(ctx context.Context) (runs int, err error) {
 		for {
 			n := 0
-			err := s.Write(ctx, func(ctx context.Context) (err error) { n, err = w.DrainSome(ctx, 24); return err })
+			err := s.Write(ctx, func(ctx context.Context) (err error) { n, err = w.DrainSome(ctx, 128); return err })
 			if err != nil || n == 0 {
 				return runs, err
 			}
