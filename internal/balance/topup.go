@@ -122,6 +122,10 @@ func months(from time.Time, n int) time.Time {
 	return t
 }
 
+// notKept stands in a record for the code of a voucher: whoever reads the record, its audit trail or its events must not
+// be able to spend it.
+const notKept = "not kept"
+
 func (s *Service) createTopup(ctx context.Context, i id.ID, t *Topup, now time.Time) error {
 	if err := t.begin(TopupKind.Name, now, false, false); err != nil {
 		return err
@@ -137,8 +141,12 @@ func (s *Service) createTopup(ctx context.Context, i id.ID, t *Topup, now time.T
 	case len(t.Reference) > maxReference:
 		return fault.Invalidf("reference", "a reference has at most %d characters", maxReference)
 	}
+	redeems := t.Voucher != ""
+	if redeems {
+		t.Voucher = notKept
+	}
 	return s.carryOut(ctx, &t.Task, func(ctx context.Context) error {
-		if t.Voucher != "" {
+		if redeems {
 			return fault.Conflictf(CodeNotOffered, "a voucher is redeemed by voucherRecharge, not by a top-up").At("voucher")
 		}
 		if t.IsAutoTopup && t.RecurringPeriod == "" {
