@@ -37,7 +37,7 @@ gen: ## Write the generated files again.
 	go generate ./...
 	go run ./cmd/demarc config --docs > docs/configuration.md.new && mv docs/configuration.md.new docs/configuration.md
 
-.PHONY: bulk race ctk contracts scenarios ledger crash faults keycloak budget readme vulnerabilities
+.PHONY: bulk race ctk contracts scenarios ledger crash faults simulate keycloak budget readme vulnerabilities
 
 bulk: postgres ## 100,000 SIMs and 100,000 subscribers from a file, with the time that it took, on both engines.
 	go test -tags bulk -count=1 -run TestAHundredThousand -v ./internal/bulkupload
@@ -62,6 +62,9 @@ crash: build postgres ## Kill the binary N times on each engine under load, and 
 
 faults: build postgres ## Orders on a network that fails in every way, with the binary killed in between, on both engines.
 	go test -tags faults -count=1 -timeout 20m -v ./test/faults
+
+simulate: build ## Play SUBSCRIBERS × DAYS (10000 × 365 by default) of an operator's life, and prove the ledger.
+	bin/demarc simulate --subscribers $(or $(SUBSCRIBERS),10000) --days $(or $(DAYS),365) --seed $(or $(SEED),1)
 
 keycloak: build postgres ## A real Keycloak as issuer: identity tests, then the scenarios.
 	KEYCLOAK_HOME="$$(internal/auth/keycloaktest/fetch.sh $(TOOLS))" go test -tags keycloak -count=1 -timeout 20m ./internal/auth/keycloaktest ./test/scenario
