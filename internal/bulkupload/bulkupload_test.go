@@ -183,7 +183,7 @@ func TestSubscribersAreMadeAhead(t *testing.T) {
 		}
 		for number, money := range map[msisdn.Number]string{"41780000000": "7.50", "41780000001": "25.00"} {
 			line, v, err := d.Subscriptions.Resolve(d.ctx, string(number))
-			if err != nil || v.State != subscription.Available || v.ICCID == "" || len(v.Resources) != 2 || len(v.Plans) != 1 {
+			if err != nil || v.State != subscription.Available || v.ICCID == "" || len(v.Resources) != 2 || !v.ToBegin() {
 				t.Fatalf("%+v %v", v, err)
 			}
 			a, _, err := d.Accounts.Billing.Get(d.ctx, v.AccountID)

@@ -241,7 +241,7 @@ func (b *ahead) line(n int, a id.ID, name string) subscription.Line {
 		MSISDN: v.Number.Value, ICCID: v.SIM.ICCID, IMSI: v.SIM.IMSI,
 		BillingAccount: &sid.Ref{ID: string(a), Name: name}, Resources: v.Resources(),
 		Offering: &sid.Ref{ID: string(p.id), Name: p.offering.Name}, Prices: p.prices,
-		Plans: []subscription.PlanPeriod{{Offering: p.id, Name: p.offering.Name, Prices: p.prices, From: b.now}},
+		Plans: []subscription.PlanPeriod{{Offering: p.id, Name: p.offering.Name, Prices: p.prices, From: b.now, ToBegin: true}},
 	}
 }
 

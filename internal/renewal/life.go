@@ -2,7 +2,6 @@ package renewal
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/demarc-bss/demarc/internal/balance"
@@ -63,6 +62,7 @@ type act uint8
 const (
 	nothing act = iota
 	expire
+	beginPlan
 	renewPlan
 	renewAddOn
 	suspendLine
@@ -104,7 +104,9 @@ func (l *life) next() (first due) {
 
 // renewals adds what is due of plan and add-ons.
 func (l *life) renewals(add func(act, time.Time, id.ID)) {
-	if r := l.line.Renewal; r != nil && r.UnpaidSince == nil {
+	if r := l.line.Renewal; r == nil && l.line.ToBegin() {
+		add(beginPlan, l.since(), "")
+	} else if r != nil && r.UnpaidSince == nil {
 		add(renewPlan, r.Next, "")
 	} else if r != nil {
 		add(suspendLine, l.graceEnd(r), "")
@@ -216,6 +218,9 @@ func (l *life) do(ctx context.Context, d due) error {
 	switch d.what {
 	case expire:
 		return l.w.Expire(d.at)
+	case beginPlan:
+		l.line.Renewal = &subscription.Renewal{Anchor: d.at, Next: d.at}
+		return l.renewPlan(ctx, d.at)
 	case renewPlan:
 		return l.renewPlan(ctx, d.at)
 	case renewAddOn:
@@ -260,18 +265,22 @@ func (l *life) flush(ctx context.Context) error {
 	return err
 }
 
-// renewPlan begins the plan's next period, or notes that it cannot be paid.
+// renewPlan begins the plan's next period, or notes that it cannot be paid. Of the plan that a line was made with ahead of
+// its sale the first is charged and granted in full.
 func (l *life) renewPlan(ctx context.Context, at time.Time) error {
 	t, err := l.s.term(ctx, l.line.Offering)
 	if err != nil {
 		return err
 	}
 	t.of, t.prices = l.id, l.line.Prices
-	r, paid, err := l.renew(t, l.line.Renewal, at)
+	r, paid, err := l.renew(t, l.line.Renewal, at, !l.line.ToBegin())
 	if err != nil {
 		return err
 	}
 	l.line.Renewal, l.changed = r, true
+	if paid {
+		l.line.PlanBegan()
+	}
 	switch {
 	case paid && l.line.State == subscription.NonPaymentWarned:
 		return l.enter(ctx, subscription.Active, subscription.BecausePaid, at)
@@ -288,7 +297,7 @@ func (l *life) renewAddOn(ctx context.Context, h *subscription.Held, at time.Tim
 		return err
 	}
 	t.of, t.product, t.prices = h.ID, h.ID, h.Prices
-	r, paid, err := l.renew(t, h.Renewal, at)
+	r, paid, err := l.renew(t, h.Renewal, at, true)
 	if err != nil {
 		return err
 	}
@@ -300,21 +309,26 @@ func (l *life) renewAddOn(ctx context.Context, h *subscription.Held, at time.Tim
 }
 
 // renew charges and grants a period that is due at a moment, and says how the renewal stands then. What is paid late
-// is the period that runs by then: those that went by unpaid were not served.
-func (l *life) renew(t term, was *subscription.Renewal, at time.Time) (*subscription.Renewal, bool, error) {
+// is the period that runs by then: those that went by unpaid were not served. again leaves out what is charged and
+// granted only once.
+func (l *life) renew(t term, was *subscription.Renewal, at time.Time, again bool) (next *subscription.Renewal, paid bool, err error) {
 	p, renews, err := PeriodOf(t.offering)
-	if err != nil || !renews {
+	if err != nil || !renews && again {
 		return nil, err == nil, err // the offering costs and grants nothing any more
 	}
-	r := *was
-	for end := p.After(r.Anchor, r.Count+1, l.rule.zone); !end.After(at); end = p.After(r.Anchor, r.Count+1, l.rule.zone) {
+	from, period := was.Anchor, ""
+	if renews {
+		r := *was
+		for end := p.After(r.Anchor, r.Count+1, l.rule.zone); !end.After(at); end = p.After(r.Anchor, r.Count+1, l.rule.zone) {
+			r.Count++
+		}
+		from = p.After(r.Anchor, r.Count, l.rule.zone)
 		r.Count++
+		r.Next, r.UnpaidSince = p.After(r.Anchor, r.Count, l.rule.zone), nil
+		next, period = &r, " for "+l.day(from)+" to "+l.day(r.Next)
 	}
-	from := p.After(r.Anchor, r.Count, l.rule.zone)
-	r.Count++
-	r.Next, r.UnpaidSince = p.After(r.Anchor, r.Count, l.rule.zone), nil
 	c := balance.Cause{Kind: CauseKind, ID: causeID(t.of, from), At: at}
-	refused, err := l.charge(parts(t.prices, true), c, fmt.Sprintf(" for %s to %s", l.day(from), l.day(r.Next)))
+	refused, err := l.charge(parts(t.prices, again), c, period)
 	if err != nil {
 		return nil, false, err
 	}
@@ -325,7 +339,7 @@ func (l *life) renew(t term, was *subscription.Renewal, at time.Time) (*subscrip
 		}
 		return &unpaid, false, nil
 	}
-	return &r, true, l.grant(t, &r, c, at, true)
+	return next, true, l.grant(t, next, c, at, again)
 }
 
 func (l *life) day(t time.Time) string { return t.In(l.rule.zone).Format("2 January 2006") }
@@ -354,14 +368,14 @@ func (l *life) revive(ctx context.Context) error {
 	if !l.line.State.Renews() {
 		return nil
 	}
-	if r := l.line.Renewal; r != nil && r.UnpaidSince != nil && l.payable(l.line.Prices) {
+	if r := l.line.Renewal; r != nil && r.UnpaidSince != nil && l.payable(l.line.Prices, !l.line.ToBegin()) {
 		if err := l.renewPlan(ctx, l.now); err != nil {
 			return err
 		}
 	}
 	for n := range l.line.Products {
 		h := &l.line.Products[n]
-		if r := h.Renewal; !h.Ended() && r != nil && r.UnpaidSince != nil && l.payable(h.Prices) {
+		if r := h.Renewal; !h.Ended() && r != nil && r.UnpaidSince != nil && l.payable(h.Prices, true) {
 			if err := l.renewAddOn(ctx, h, l.now); err != nil {
 				return err
 			}
@@ -372,16 +386,16 @@ func (l *life) revive(ctx context.Context) error {
 
 // comeBack has a line be active again, if it can pay what its plan costs a period that begins now.
 func (l *life) comeBack(ctx context.Context, reason string) error {
-	if r := l.line.Renewal; r != nil && !r.Next.After(l.now) && !l.payable(l.line.Prices) {
+	if r := l.line.Renewal; r != nil && !r.Next.After(l.now) && !l.payable(l.line.Prices, !l.line.ToBegin()) {
 		return nil
 	}
 	return l.enter(ctx, subscription.Active, reason, l.now)
 }
 
-// payable reports whether the line could pay the recurring prices now.
-func (l *life) payable(prices []subscription.Price) bool {
+// payable reports whether the line could pay prices now; of the recurring ones alone, when again is set.
+func (l *life) payable(prices []subscription.Price, again bool) bool {
 	sum := int64(0)
-	for _, p := range parts(prices, true) {
+	for _, p := range parts(prices, again) {
 		sum += p.gross
 	}
 	money := l.w.Money()
@@ -415,6 +429,7 @@ func (l *life) close(c balance.Cause, at time.Time) error {
 		l.line.Products[n].End(at)
 	}
 	l.line.Renewal, l.changed = nil, true
+	l.line.PlanBegan()
 	return l.forfeit(c, func(balance.Bucket) bool { return true })
 }
 

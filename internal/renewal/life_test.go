@@ -57,6 +57,7 @@ func newOperator(t *testing.T, engine string) *operator {
 	}, catalog.Allowance{Name: "Welcome", UsageType: catalog.SMS, Amount: 10, Units: catalog.Messages, ValidityDays: 7})
 	o.offer("cheap", catalog.PricePlan, "month", "5", "0", catalog.Allowance{Name: "Talk", UsageType: catalog.Voice, Amount: 60, Units: catalog.Seconds, Recurring: true})
 	o.offer("weekly", catalog.Package, "week", "3", "0", catalog.Allowance{Name: "Texts", UsageType: catalog.SMS, Amount: 30, Units: catalog.Messages, Recurring: true})
+	o.once()
 	o.line, _, err = o.Subscriptions.Lines.Add(o.ctx, &subscription.Line{AccountID: o.Account(o.ctx, t), MSISDN: "41790000000", ICCID: "8941001000000000015"})
 	if err != nil {
 		t.Fatal(err)
@@ -71,6 +72,17 @@ func (o *operator) offer(key, kind, period, price, opening string, allowances ..
 	if kind == catalog.PricePlan {
 		v.OpeningBalance = chf(o.t, opening)
 	}
+	if _, _, err := o.Catalog.Offerings.Add(o.ctx, &v); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// once offers a plan that is paid once and never renewed.
+func (o *operator) once() {
+	o.t.Helper()
+	v := catalog.Offering{Name: "once", Key: "life-once", OfferingType: catalog.PricePlan, LifecycleStatus: catalog.Active,
+		Prices:     []catalog.Price{{Name: "once", PriceType: "oneTime", Price: chf(o.t, "10")}},
+		Allowances: []catalog.Allowance{{Name: "Start", UsageType: catalog.Voice, Amount: 60, Units: catalog.Seconds}}}
 	if _, _, err := o.Catalog.Offerings.Add(o.ctx, &v); err != nil {
 		o.t.Fatal(err)
 	}

@@ -231,8 +231,9 @@ func (l *life) restore(ctx context.Context, of, because balance.Cause) error {
 func (s *Service) End(ctx context.Context, line, product id.ID, c balance.Cause) error {
 	return s.change(ctx, line, func(_ context.Context, l *life) error {
 		if product == "" {
-			l.changed = l.line.Renewal != nil
+			l.changed = l.line.Renewal != nil || l.line.ToBegin()
 			l.line.Renewal = nil
+			l.line.PlanBegan()
 			return l.forfeit(saying(c, "Forfeited: the plan ended"), ofPlan)
 		}
 		h := l.line.Product(product)

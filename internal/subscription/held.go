@@ -77,7 +77,8 @@ func (v *Line) EnterPlan(offering id.ID, o catalog.Offering, at time.Time) (err 
 		return err
 	}
 	if n := len(v.Plans); n > 0 {
-		if v.Plans[n-1].Offering == offering && v.Renewal == nil && v.State == Pending {
+		if v.Plans[n-1].Offering == offering && v.Renewal == nil && (v.State == Pending || v.ToBegin()) {
+			v.Plans[n-1].ToBegin = false
 			return nil // the plan that the line was made with
 		}
 		v.Plans[n-1].Renewal = v.Renewal
@@ -86,6 +87,16 @@ func (v *Line) EnterPlan(offering id.ID, o catalog.Offering, at time.Time) (err 
 	v.Offering = &sid.Ref{ID: string(offering), Name: o.Name}
 	v.Plans = append(v.Plans, PlanPeriod{Offering: offering, Name: o.Name, Prices: v.Prices, From: at})
 	return nil
+}
+
+// ToBegin reports whether the line is on a plan that begins with its first use; see PlanPeriod.ToBegin.
+func (v Line) ToBegin() bool { n := len(v.Plans); return n > 0 && v.Plans[n-1].ToBegin }
+
+// PlanBegan notes that the plan the line is on has begun, or never will.
+func (v *Line) PlanBegan() {
+	if v.ToBegin() {
+		v.Plans[len(v.Plans)-1].ToBegin = false
+	}
 }
 
 // LeavePlan takes back EnterPlan: the line is on the plan before, as if it had never left it. The first plan of a

@@ -104,6 +104,8 @@ type PlanPeriod struct {
 	Prices   []Price   `json:"productPrice,omitzero"`
 	// Renewal is where the plan's renewal stood when the line left it; nil while it is on it.
 	Renewal *Renewal `json:"renewal,omitzero"`
+	// ToBegin is a plan that a line was made with ahead of its sale, and that has not charged or granted anything yet.
+	ToBegin bool `json:"toBegin,omitzero"`
 }
 
 // Renewal is where a recurring price stands.
