@@ -301,6 +301,9 @@ func (p *planner) removal(ctx context.Context, at visitable, lineID, held id.ID,
 	}
 	for n, h := range l.held {
 		if held != "" && h.id == held || held == "" && o != nil && h.offering == o.id {
+			if h.id == "" {
+				return p.wrong.add(at.at+".product.id", fault.Conflictf(CodeNotHeld, "the order itself adds it: leave both items out"))
+			}
 			l.held = append(l.held[:n:n], l.held[n+1:]...)
 			at.it.Held = []id.ID{h.id}
 			if at.it.Offering == nil {

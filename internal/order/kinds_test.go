@@ -243,6 +243,11 @@ func TestLinesThatMayNotBeChangedAreNot(t *testing.T) {
 				t.Errorf("%s: %v, want %s", name, err, c.code)
 			}
 		}
+		both := change(ctx, t, h, line, "add", "weekly")
+		both.Items = append(both.Items, change(ctx, t, h, line, "delete", "weekly").Items...)
+		if _, _, err := h.Orders.Place(ctx, both); fault.From(err) == nil || fault.From(err).Code != order.CodeNotHeld {
+			t.Errorf("what the order adds is taken off, and with no id of its own that is the plan: %v", err)
+		}
 		o := change(ctx, t, h, line, "add", "extra")
 		o.BillingAccount = &sid.Ref{ID: string(other)}
 		if _, _, err := h.Orders.Place(ctx, o); fault.From(err).Code != order.CodeOtherAccount {
