@@ -127,7 +127,7 @@ func (a Accumulated) holders(ctx context.Context, filters []store.Filter) ([]Hol
 				if err != nil {
 					return nil, err
 				}
-				if who, err = a.add(ctx, who, string(b.SubscriptionID)); err != nil {
+				if who, err = a.add(ctx, who, string(b.holder(id.ID(v)))); err != nil {
 					return nil, err
 				}
 			}
@@ -148,6 +148,9 @@ func (a Accumulated) holders(ctx context.Context, filters []store.Filter) ([]Hol
 }
 
 func (a Accumulated) add(ctx context.Context, who []Holder, text string) ([]Holder, error) {
+	if id.ID(text).Is(BucketKind) { // one that has no line
+		return append(who, Holder{Subscription: id.ID(text)}), nil
+	}
 	h, err := a.s.parts.Line(ctx, text)
 	if k := fault.KindOf(err); k == fault.NotFound || k == fault.Invalid {
 		return who, nil
@@ -172,6 +175,9 @@ func (a Accumulated) everyone(ctx context.Context) ([]Holder, error) {
 		}
 		if err := json.Unmarshal(d.Body, &b); err != nil {
 			return nil, fault.Internalf(err, "the stored bucket %s cannot be read", d.ID)
+		}
+		if b.Line == "" {
+			b.Line = d.ID
 		}
 		if seen[b.Line] {
 			continue
@@ -228,6 +234,9 @@ func (w *Wallet) accumulate(who Holder) (docs []store.Doc, err error) {
 		if v == nil {
 			v = &sum{unit: b.Unit}
 			v.Type, v.UsageType, v.Name, v.Product = "AccumulatedBalance", b.UsageType, usageNames[b.UsageType], []sid.Ref{{ID: string(w.Line)}}
+			if w.Line.Is(BucketKind) {
+				v.Product = b.Product
+			}
 			v.Description = "All that the line may spend of " + b.UsageType
 			if w.Account != "" {
 				v.PartyAccount = &sid.Ref{ID: string(w.Account)}

@@ -115,12 +115,12 @@ func (s *Service) changeAdjustment(_ context.Context, prev, next *Adjustment, _ 
 	return unmoved("adjustment", prev.Task, next.Task)
 }
 
-// unmoved refuses to change what a task that is over has moved.
+// unmoved refuses to change what a task that is over has moved. Its client may give up one that failed.
 func unmoved(what string, prev, next Task) error {
-	switch {
-	case prev.Status != next.Status:
+	if prev.Status != next.Status && (prev.Status != Failed || next.Status != Cancelled) {
 		return stays(what, prev.Status, next.Status)
-	case string(prev.Amount.Amount) != string(next.Amount.Amount) || prev.Amount.Units != next.Amount.Units:
+	}
+	if string(prev.Amount.Amount) != string(next.Amount.Amount) || prev.Amount.Units != next.Amount.Units {
 		return fault.Conflictf(CodeTaskState, "the amount of a %s that is %s cannot be changed", what, prev.Status).At("amount")
 	}
 	return nil

@@ -32,11 +32,13 @@ const (
 // Bucket is a quantity of one unit that a line may spend (TMF654 Bucket). The attributes from HeldBy on, beside
 // those of the standard, extend it.
 type Bucket struct {
-	Type           string `json:"@type,omitzero"`
-	Name           string `json:"name,omitzero"`
-	Description    string `json:"description,omitzero"`
-	SubscriptionID id.ID  `json:"subscriptionId"`
-	// HeldBy is who may spend it: the line or, when it is shared, the account. An expired bucket has none.
+	Type        string `json:"@type,omitzero"`
+	Name        string `json:"name,omitzero"`
+	Description string `json:"description,omitzero"`
+	// SubscriptionID is its line; a bucket of something that is kept elsewhere has none.
+	SubscriptionID id.ID `json:"subscriptionId,omitzero"`
+	// HeldBy is who may spend it: the line or, when it is shared, the account, or the bucket itself when it has no line.
+	// An expired bucket has none.
 	HeldBy id.ID `json:"heldBy,omitzero"`
 	// UsageType is monetary, voice, data, sms or other.
 	UsageType string `json:"usageType"`

@@ -45,7 +45,7 @@ func (s *Service) promiseExpiry(ctx context.Context, h *Held) error {
 	if end == nil {
 		return nil
 	}
-	return s.promise(ctx, job.Job{Kind: expireJob, Key: fmt.Sprintf("%s/%d", h.Bucket.SubscriptionID, end.UnixMicro()), RunAt: *end}, h.Bucket.SubscriptionID)
+	return s.promise(ctx, job.Job{Kind: expireJob, Key: fmt.Sprintf("%s/%d", h.Bucket.holder(h.ID), end.UnixMicro()), RunAt: *end}, h.Bucket.holder(h.ID))
 }
 
 // expireDue ends the buckets of a line that are over now.

@@ -8,12 +8,14 @@ import (
 
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
+	"github.com/demarc-bss/demarc/internal/kernel/money"
 	"github.com/demarc-bss/demarc/internal/resource"
 	"github.com/demarc-bss/demarc/internal/store"
 )
 
 // Openings is the buckets as clients see them: creating one opens it, with its remainingValue out of what the
-// operator grants. Its line is named by product, logicalResource or subscriptionId.
+// operator grants. Its line is named by product, logicalResource or subscriptionId. Without one that is here the bucket
+// belongs to something that is kept elsewhere: only tasks that name the bucket move it.
 type Openings struct {
 	*resource.Set[Bucket]
 	s *Service
@@ -36,10 +38,7 @@ func (o Openings) Create(ctx context.Context, body jsontext.Value) (d store.Doc,
 		return d, err
 	}
 	err = o.s.store.Write(ctx, func(ctx context.Context) error {
-		who, _, err := o.s.holder(ctx, whose{others: append(append(refsOf(b.SubscriptionID), b.Product...), b.LogicalResource...)})
-		if fault.KindOf(err) == fault.NotFound {
-			return fault.Invalidf("product", "name the line that the bucket is for: product or logicalResource, by its id or mobile number")
-		}
+		who, err := o.holder(ctx, &b)
 		if err != nil {
 			return err
 		}
@@ -55,7 +54,7 @@ func (o Openings) Create(ctx context.Context, body jsontext.Value) (d store.Doc,
 		if err != nil {
 			return err
 		}
-		h.Bucket.Description, h.Bucket.Rest, h.Bucket.LogicalResource = b.Description, b.Rest, b.LogicalResource
+		h.told(&b)
 		if err := o.s.Save(ctx, w); err != nil {
 			return err
 		}
@@ -65,10 +64,57 @@ func (o Openings) Create(ctx context.Context, body jsontext.Value) (d store.Doc,
 	return d, err
 }
 
-// grant reads what a client wants opened.
+// holder finds the line that a new bucket is for; one that has none has itself for a holder.
+func (o Openings) holder(ctx context.Context, b *Bucket) (Holder, error) {
+	named := append(append(refsOf(b.SubscriptionID), b.Product...), b.LogicalResource...)
+	who, _, err := o.s.holder(ctx, whose{others: named})
+	if fault.KindOf(err) != fault.NotFound {
+		return who, err
+	}
+	for _, r := range named {
+		if _, ours := id.ID(r.ID).Home(); ours {
+			return who, fault.Invalidf("product", "there is no line %s", r.ID)
+		}
+	}
+	return Holder{Subscription: id.New(BucketKind, id.RandomHome(), o.s.store.Now(ctx))}, nil
+}
+
+// told keeps of a new bucket what its client said beside what was opened.
+func (h *Held) told(b *Bucket) {
+	v := &h.Bucket
+	if b.Type != "" {
+		v.Type = b.Type
+	}
+	v.Description, v.Rest, v.LogicalResource = b.Description, b.Rest, b.LogicalResource
+	if b.ValidFor != nil {
+		v.ValidFor.Rest = b.ValidFor.Rest
+	}
+	if v.SubscriptionID.Is(BucketKind) {
+		v.SubscriptionID, v.HeldBy, v.Product, v.PartyAccount, v.IsShared = "", h.ID, b.Product, b.PartyAccount, b.IsShared
+	}
+}
+
+// holder is who it is loaded by: its line or, when it has none, itself.
+func (b *Bucket) holder(i id.ID) id.ID {
+	if b.SubscriptionID != "" {
+		return b.SubscriptionID
+	}
+	return i
+}
+
+// grant reads what a client wants opened. What is not said to be for anything is for other usage, and a currency for
+// money.
 func (b Bucket) grant() (g Grant, err error) {
+	if b.UsageType == "" {
+		if b.UsageType = Other; money.Currency(b.Remaining.Units).Valid() {
+			b.UsageType = Monetary
+		}
+	}
+	if b.UsageType == Other && b.Remaining.Units == "" {
+		b.Remaining.Units = "units"
+	}
 	if usageNames[b.UsageType] == "" {
-		return g, fault.Invalidf("usageType", "usageType is mandatory: monetary, voice, data, sms or other")
+		return g, fault.Invalidf("usageType", "usageType is monetary, voice, data, sms or other")
 	}
 	g = Grant{Name: b.Name, UsageType: b.UsageType, Unit: UnitOf(b.UsageType, b.Remaining.Units), Group: b.IsShared}
 	switch {

@@ -97,7 +97,8 @@ func (v *Reserve) consumed(unit string) (int64, error) {
 }
 
 func (s *Service) createReserve(ctx context.Context, i id.ID, v *Reserve, now time.Time) error {
-	if err := v.begin(ReserveKind.Name, now, false, false); err != nil {
+	err := v.begin(ReserveKind.Name, now, false, false)
+	if err != nil && (v.strict || len(v.Amount.Amount) > 0) { // TMF654 lets the amount be absent: such a one fails
 		return err
 	}
 	v.Status, v.ConsumedAmount, v.LedgerAccount = Created, nil, ""

@@ -168,7 +168,7 @@ func (s *Service) holder(ctx context.Context, w whose) (h Holder, bucket id.ID, 
 		if err != nil {
 			return h, "", fault.From(err).At(w.prefixed + "bucket.id")
 		}
-		h.Subscription = b.SubscriptionID
+		h.Subscription = b.holder(bucket)
 		if b.PartyAccount != nil {
 			h.Account = id.ID(b.PartyAccount.ID)
 		}
@@ -237,8 +237,12 @@ func (t *Task) amount(h *Held) (int64, error) {
 
 // found notes whose bucket it is.
 func (t *Task) found(h Holder, b *Held) {
-	t.SubscriptionID, t.UsageType = h.Subscription, b.Bucket.UsageType
-	t.Bucket = &sid.Ref{ID: string(b.ID), Name: b.Bucket.Name}
+	t.UsageType, t.Bucket = b.Bucket.UsageType, &sid.Ref{ID: string(b.ID), Name: b.Bucket.Name}
+	t.SubscriptionID = b.Bucket.SubscriptionID
+	if t.SubscriptionID == "" {
+		return
+	}
+	t.SubscriptionID = h.Subscription
 	if len(t.Product) == 0 {
 		t.Product = []sid.Ref{{ID: string(h.Subscription)}}
 	}

@@ -106,7 +106,9 @@ func (s *Service) transfer(ctx context.Context, i id.ID, v *Transfer) error {
 		return err
 	}
 	v.found(who, from)
-	v.ReceiverSubscriptionID, v.ReceiverBucketUsageType = whom.Subscription, to.Bucket.UsageType
+	if v.ReceiverBucketUsageType = to.Bucket.UsageType; to.Bucket.SubscriptionID != "" {
+		v.ReceiverSubscriptionID = whom.Subscription
+	}
 	v.ReceiverBucket = &sid.Ref{ID: string(to.ID), Name: to.Bucket.Name}
 	if v.ReceiverLogicalResource == nil && whom.Number != "" {
 		v.ReceiverLogicalResource = &sid.Ref{ID: whom.Number, ReferredType: "MSISDN"}

@@ -168,7 +168,7 @@ func (s *Service) walletOf(ctx context.Context, buckets ...id.ID) (*Wallet, erro
 	if err != nil {
 		return nil, err
 	}
-	return s.wallet(ctx, held[0].Bucket.SubscriptionID, accountOf(held), held, rules)
+	return s.wallet(ctx, held[0].Bucket.holder(held[0].ID), accountOf(held), held, rules)
 }
 
 func (s *Service) wallet(ctx context.Context, line, account id.ID, held []*Held, rules provider.ServiceProvider) (*Wallet, error) {

@@ -6,11 +6,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// keepZeros puts back what encoding a typed value leaves out: "" and false and 0 that the client wrote. A
+// Kept puts back what encoding a typed value leaves out: "" and false and 0 that the client wrote. A
 // type cannot tell those from an absent attribute, but who sent `"preferred": false` reads it again. An
-// attribute that a rule has emptied stays out, since it did not come as zero.
-func keepZeros(came, encoded jsontext.Value) jsontext.Value {
-	if !mayHoldZeros(came) {
+// attribute that a rule has emptied stays out, since it did not come as zero. What stood in a sum of money or a
+// quantity beside its number and unit, such as @type, is put back too: their types are small, and keep no more.
+func Kept(came, encoded jsontext.Value) jsontext.Value {
+	if !mayLose(came) {
 		return encoded
 	}
 	switch {
@@ -22,10 +23,10 @@ func keepZeros(came, encoded jsontext.Value) jsontext.Value {
 	return encoded
 }
 
-// mayHoldZeros spares the work for the many documents without any: it looks for an empty text, a false, or a
-// number that begins with 0.
-func mayHoldZeros(v jsontext.Value) bool {
-	if bytes.Contains(v, []byte(`""`)) || bytes.Contains(v, []byte(`false`)) {
+// mayLose spares the work for the many documents that lose nothing: it looks for an empty text, a false, a number that
+// begins with 0, and a unit.
+func mayLose(v jsontext.Value) bool {
+	if bytes.Contains(v, []byte(`""`)) || bytes.Contains(v, []byte(`false`)) || bytes.Contains(v, []byte(`"unit`)) {
 		return true
 	}
 	for i := 1; i < len(v); i++ {
@@ -59,14 +60,15 @@ func keepMembers(came, encoded jsontext.Value) jsontext.Value {
 	for name, v := range members(encoded) {
 		has[name] = true
 		if was, ok := had[name]; ok {
-			v = keepZeros(was, v)
+			v = Kept(was, v)
 		}
 		if !write(name, v) {
 			return encoded
 		}
 	}
+	all := measure(has)
 	for _, name := range order {
-		if !has[name] && zero(had[name]) && !write(name, had[name]) {
+		if !has[name] && (all || zero(had[name])) && !write(name, had[name]) {
 			return encoded
 		}
 	}
@@ -74,6 +76,11 @@ func keepMembers(came, encoded jsontext.Value) jsontext.Value {
 		return encoded
 	}
 	return bytes.TrimSpace(out.Bytes())
+}
+
+// measure reports whether an object of these members is a sum of money or a quantity.
+func measure(names map[string]bool) bool {
+	return len(names) == 2 && (names["unit"] && names["value"] || names["units"] && names["amount"])
 }
 
 func keepElements(came, encoded jsontext.Value) jsontext.Value {
@@ -86,7 +93,7 @@ func keepElements(came, encoded jsontext.Value) jsontext.Value {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = append(out, keepZeros(was[i], now[i])...)
+		out = append(out, Kept(was[i], now[i])...)
 	}
 	return append(out, ']')
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-func TestKeepZeros(t *testing.T) {
+func TestKept(t *testing.T) {
 	for name, c := range map[string]struct{ came, encoded, want string }{
 		"nothing was left out":             {`{"a":"x"}`, `{"a":"x"}`, `{"a":"x"}`},
 		"false, 0 and empty text":          {`{"a":false,"b":0,"c":"","d":0.0}`, `{}`, `{"a":false,"b":0,"c":"","d":0.0}`},
@@ -14,10 +14,12 @@ func TestKeepZeros(t *testing.T) {
 		"a rule filled it":                 {`{"status":""}`, `{"status":"new"}`, `{"status":"new"}`},
 		"a rule emptied it":                {`{"status":"old","n":0}`, `{}`, `{"n":0}`},
 		"a rule changed the list's length": {`{"m":[{"p":false}]}`, `{"m":[{"k":1},{}]}`, `{"m":[{"k":1},{}]}`},
+		"money and quantities say more":    {`{"m":{"unit":"EUR","value":1,"@type":"Money"},"q":[{"amount":2,"units":"GB","x":[1]}]}`, `{"m":{"unit":"EUR","value":1.00},"q":[{"amount":3,"units":"GB"}]}`, `{"m":{"unit":"EUR","value":1.00,"@type":"Money"},"q":[{"amount":3,"units":"GB","x":[1]}]}`},
+		"a rule took it off":               {`{"m":{"unit":"EUR","value":1,"@type":"Money","note":"n"}}`, `{"m":{"unit":"EUR"}}`, `{"m":{"unit":"EUR"}}`},
 		"null stays out":                   {`{"a":null,"b":false}`, `{}`, `{"b":false}`},
 		"a number that only holds a zero":  {`{"a":10}`, `{"x":1}`, `{"x":1}`},
 	} {
-		if got := keepZeros(jsontext.Value(c.came), jsontext.Value(c.encoded)); string(got) != c.want {
+		if got := Kept(jsontext.Value(c.came), jsontext.Value(c.encoded)); string(got) != c.want {
 			t.Errorf("%s: %s", name, got)
 		}
 	}

@@ -341,7 +341,7 @@ func encode[T any](v *T, came jsontext.Value) (jsontext.Value, error) {
 	if err != nil {
 		return nil, fault.Internalf(err, "a document cannot be written as JSON")
 	}
-	return keepZeros(came, body), nil
+	return Kept(came, body), nil
 }
 
 // decode reads a document into its type. Its form was checked by the façade against the declared schema, so

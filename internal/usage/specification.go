@@ -2,7 +2,6 @@ package usage
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -74,9 +73,6 @@ func specifications(s *store.Store) *resource.Set[Specification] {
 }
 
 func (v *Specification) check() error {
-	if strings.TrimSpace(v.Name) == "" {
-		return fault.Invalidf("name", "name is mandatory and must not be blank")
-	}
 	if v.UsageType != "" && units[v.UsageType] == "" {
 		return fault.Invalidf("usageType", "usageType is voice, data or sms; leave it out for other usage")
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/kernel/sid"
 	"github.com/demarc-bss/demarc/internal/provider"
 	"github.com/demarc-bss/demarc/internal/rating"
+	"github.com/demarc-bss/demarc/internal/resource"
 	"github.com/demarc-bss/demarc/internal/store"
 	"github.com/demarc-bss/demarc/internal/subscription"
 )
@@ -110,6 +111,8 @@ type entry struct {
 	r Record
 	// base is the usage as a client wrote it, or as it was rated before; nil for a record.
 	base *Usage
+	// came is what the client wrote.
+	came jsontext.Value
 	file id.ID
 	// unfit is why it cannot be rated whatever its line.
 	unfit string
@@ -460,7 +463,7 @@ func (b *batch) insert(ctx context.Context) error {
 		if err != nil {
 			return fault.Internalf(err, "a usage cannot be written")
 		}
-		drafts = append(drafts, store.Draft{ID: e.id, Body: body})
+		drafts = append(drafts, store.Draft{ID: e.id, Body: resource.Kept(e.came, body)})
 	}
 	if len(drafts) == 0 {
 		return nil

@@ -6,7 +6,6 @@ package usage
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -246,14 +245,11 @@ func (u *Usages) Create(ctx context.Context, body jsontext.Value) (store.Doc, er
 	if err := decode(body, &v); err != nil {
 		return store.Doc{}, err
 	}
-	if strings.TrimSpace(v.UsageType) == "" {
-		return store.Doc{}, fault.Invalidf("usageType", "usageType is mandatory: voice, data, sms or your own")
-	}
-	return u.service.create(ctx, v)
+	return u.service.create(ctx, v, body)
 }
 
-// create takes one usage in as a client wrote it.
-func (s *Service) create(ctx context.Context, v Usage) (store.Doc, error) {
+// create takes one usage in, which was read from what a client wrote.
+func (s *Service) create(ctx context.Context, v Usage, came jsontext.Value) (store.Doc, error) {
 	var d store.Doc
 	err := s.store.Write(ctx, func(ctx context.Context) error {
 		rules, err := s.Providers.Rules(ctx)
@@ -267,7 +263,7 @@ func (s *Service) create(ctx context.Context, v Usage) (store.Doc, error) {
 			next.UsageDate = now
 		}
 		next.UsageDate = next.UsageDate.UTC().Truncate(time.Second)
-		e := &entry{base: &next}
+		e := &entry{base: &next, came: came}
 		if e.r, err = recordOf(&next); err == nil {
 			err = e.r.check(now, rules)
 		}

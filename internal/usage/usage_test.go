@@ -527,8 +527,9 @@ func TestAUsageThatIsCreatedIsRated(t *testing.T) {
 		if _, err := d.post(ctx, strings.NewReplacer("r1", "r2", "61", "-1").Replace(body)); fault.From(err).Code != usage.CodeNegative {
 			t.Errorf("a negative duration: %v", err)
 		}
-		if _, err := d.post(ctx, `{}`); fault.KindOf(err) != fault.Invalid {
-			t.Errorf("nothing: %v", err)
+		if u, err := d.post(ctx, `{"ratedProductUsage":[{"taxIncludedRatingAmount":{"unit":"EUR","value":1,"@type":"Money"}}],"description":""}`); err != nil ||
+			u.Suspense != usage.Incomplete || !strings.Contains(u.SuspenseText, "usageType") || u.Status != usage.Received || u.UsageDate.IsZero() {
+			t.Errorf("next to nothing: %+v %v", u, err)
 		}
 		d.holds(ctx, t, p.money, 9_400_000)
 		for body, want := range map[string]usage.Reason{

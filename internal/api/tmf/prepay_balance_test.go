@@ -106,11 +106,11 @@ func TestABucketIsOpenedAndRead(t *testing.T) {
 		}
 	}
 	for body, attribute := range map[string]string{
-		`{"remainingValue":{"amount":1,"units":"CHF"}}`:                                                                                                      "usageType",
+		`{"usageType":"gas","remainingValue":{"amount":1,"units":"CHF"}}`:                                                                                    "usageType",
 		`{"usageType":"monetary","remainingValue":{"amount":1,"units":"DUCAT"},"logicalResource":[{"id":"41790000001"}]}`:                                    "remainingValue.units",
 		`{"usageType":"monetary","remainingValue":{"amount":-1,"units":"CHF"},"logicalResource":[{"id":"41790000001"}]}`:                                     "remainingValue.amount",
 		`{"usageType":"monetary","remainingValue":{"amount":1.001,"units":"CHF"},"logicalResource":[{"id":"41790000001"}]}`:                                  "remainingValue.amount",
-		`{"usageType":"data","remainingValue":{"amount":1,"units":"GB"},"logicalResource":[{"id":"41799999999"}]}`:                                           "product",
+		`{"usageType":"data","remainingValue":{"amount":1,"units":"GB"},"logicalResource":[{"id":"sub_01m7yy49c2e2vbxw1j9f2z80bb"}]}`:                        "product",
 		`{"usageType":"data","remainingValue":{"amount":1,"units":"GB"},"product":[{"id":"41790000001"}],"validFor":{"endDateTime":"2020-01-01T00:00:00Z"}}`: "validFor.endDateTime",
 	} {
 		if got := s.do("POST", prepay+"/bucket", body, 400); !strings.Contains(fmt.Sprint(got), attribute) {
@@ -120,6 +120,54 @@ func TestABucketIsOpenedAndRead(t *testing.T) {
 	data := s.do("POST", prepay+"/bucket", `{"usageType":"data","remainingValue":{"amount":2,"units":"GB"},"product":[{"id":"41790000001"}],"description":"kept","x-note":"kept"}`, 201)
 	expect(t, data, map[string]string{"remainingValue.amount": "2e+09", "remainingValue.units": "bytes", "description": "kept", "x-note": "kept"})
 	s.do("GET", prepay+"/bucket/c2df1950-c17c-4576-9c22-e59073a4a86a", "", 404)
+}
+
+func TestABucketOfWhatIsKeptElsewhereIsMovedByItsName(t *testing.T) {
+	s := newServer(t)
+	_, second := s.funded()
+	made := s.do("POST", prepay+"/bucket", `{"name":"Toll","remainingValue":{"amount":5,"units":"CHF"},"product":[{"id":"42"}],"partyAccount":{"id":"A-7"},"isShared":true,"validFor":{"endDateTime":"2097-01-01T00:00:00Z"}}`, 201)
+	expect(t, made, map[string]string{"usageType": "monetary", "remainingValue.amount": "5", "subscriptionId": "", "product.0.id": "42", "partyAccount.id": "A-7", "isShared": "true"})
+	b := at(made, "id")
+	named := `,"bucket":{"id":"` + b + `"}`
+	expect(t, s.do("POST", prepay+"/topupBalance", task("20", named), 201), map[string]string{"status": "completed", "bucket.id": b, "subscriptionId": "", "product": ""})
+	held := s.do("POST", prepay+"/reserveBalance", task("6", named), 201)
+	expect(t, held, map[string]string{"status": "created"})
+	expect(t, s.do("PATCH", prepay+"/reserveBalance/"+at(held, "id"), `{"consumedAmount":{"amount":1,"units":"CHF"},"status":"cancelled"}`, 200), map[string]string{"status": "cancelled"})
+	expect(t, s.do("POST", prepay+"/adjustBalance", task("-4", named), 201), map[string]string{"status": "completed"})
+	gift := `,"logicalResource":[{"id":"1"}],"reason":"gift","channel":{"id":"app"},"receiverBucketUsageType":"monetary","receiverLogicalResource":{"id":"2"}`
+	expect(t, s.do("POST", prepay+"/transferBalance", task("3", named+`,"receiverBucket":{"id":"`+second+`"}`+gift), 201), map[string]string{"status": "completed"})
+	expect(t, s.do("POST", prepay+"/transferBalance", task("1", `,"bucket":{"id":"`+second+`"},"receiverBucket":{"id":"`+b+`"}`+gift), 201), map[string]string{"status": "completed", "receiverSubscriptionId": ""})
+	expect(t, s.do("GET", prepay+"/bucket/"+b, "", 200), map[string]string{"remainingValue.amount": "18", "reservedValue.amount": "0"})
+	for query, n := range map[string]int{"?bucket.id=" + b: 1, "?id=" + b + ".monetary.CHF": 1, "": 3} {
+		all := s.do("GET", prepay+"/accumulatedBalance"+query, "", 200).([]any)
+		if len(all) != n {
+			t.Errorf("accumulatedBalance%s has %d, want %d", query, len(all), n)
+		}
+		if n == 1 {
+			expect(t, all, map[string]string{"0.totalBalance.amount": "18", "0.product.0.id": "42"})
+		}
+	}
+	expect(t, s.do("POST", prepay+"/bucket", `{}`, 201), map[string]string{"usageType": "other", "remainingValue.amount": "0", "status": "active"})
+	wrong, err := s.store.Unbalanced(context.Background())
+	if err != nil || len(wrong) > 0 {
+		t.Error(wrong, err)
+	}
+}
+
+func TestWhatFailedCanBeGivenUp(t *testing.T) {
+	s := newServer(t)
+	for _, kind := range []string{"topupBalance", "adjustBalance", "reserveBalance"} {
+		failed := s.do("POST", prepay+"/"+kind, task("20", `,"bucket":{"id":"42"}`), 201)
+		expect(t, failed, map[string]string{"status": "failed"})
+		one := prepay + "/" + kind + "/" + at(failed, "id")
+		s.do("PATCH", one, `{"status":"completed"}`, 409)
+		s.do("PATCH", one, `{"status":"created"}`, 409)
+		expect(t, s.do("PATCH", one, `{"status":"cancelled","reason":"over"}`, 200), map[string]string{"status": "cancelled", "reason": "over"})
+		s.do("PATCH", one, `{"status":"failed"}`, 409)
+	}
+	expect(t, s.do("POST", prepay+"/reserveBalance", `{"usageType":"monetary","partyAccount":{"id":"x"},"bucket":{"id":"42"}}`, 201), map[string]string{"status": "failed"})
+	first, _ := s.funded()
+	expect(t, s.do("POST", prepay+"/reserveBalance", `{"usageType":"monetary","partyAccount":{"id":"x"},"bucket":{"id":"`+first+`"}}`, 201), map[string]string{"status": "failed", "failure.code": "unitMismatch"})
 }
 
 func TestATopUpThatIsRefusedIsRecordedAsFailed(t *testing.T) {

@@ -171,9 +171,6 @@ func TestTheLifeOfEveryResource(t *testing.T) {
 		s.do("GET", one, "", 200)
 		s.do("DELETE", one, "", 204)
 		s.do("GET", one, "", 404)
-		if !strings.HasSuffix(r.Path, "/shoppingCart") { // a cart may be empty
-			s.do("POST", r.Path, "{}", 400)
-		}
 		s.do("GET", r.Path+"/c2df1950-c17c-4576-9c22-e59073a4a86a", "", 404)
 	}
 }
