@@ -26,7 +26,7 @@ test: postgres ## All tests that need no more than Go and PostgreSQL.
 
 check: $(TOOLS)/bin/golangci-lint-$(GOLANGCI_LINT_VERSION) ## Format, vet, lint, generated files, modules.
 	test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
-	go vet -tags "binary ctk crash faults keycloak budget contracts ledger readme bench" ./...
+	go vet -tags "binary ctk crash faults keycloak budget contracts ledger readme bench scale" ./...
 	golangci-lint-$(GOLANGCI_LINT_VERSION) run ./...
 	$(MAKE) --no-print-directory gen
 	git diff --exit-code -- docs/configuration.md $$(git ls-files '*.gen.go' '*_gen.go' '*.gen.json')
@@ -78,8 +78,8 @@ readme: build ## Run the commands of README.md as they stand there.
 vulnerabilities: ## Known vulnerabilities in what demarc is built from; asks a database on the net.
 	go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
 
-# Benchmarks bring their own targets.
--include test/bench/*.mk
+# Some suites bring their own targets.
+-include test/*/*.mk
 
 # What the suites need and Go does not bring.
 
