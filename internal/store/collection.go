@@ -23,6 +23,9 @@ type Definition struct {
 	// generated column of the table that holds them. The attribute must be a string, or missing, in every
 	// document: a column holds one text.
 	Indexed map[string]string
+	// Grouped are indexed attributes whose index goes on by something else than the id: what has a value is looked up
+	// and then put in order, so it should be no more than thousands.
+	Grouped []string
 	// Loose names reference attributes (their dotted path without indexes) that neither must exist nor hold
 	// back a deletion: history, such as an order's customer. References below a loose one are loose too.
 	Loose []string

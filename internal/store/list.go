@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"github.com/demarc-bss/demarc/internal/store/engine"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -91,20 +92,44 @@ type listing struct {
 	// all says that nothing is filtered: the tally has the total.
 	all  bool
 	sort []filter.Sort
-	// several says that a column is to have one of several values.
-	several bool
+	// led says that a column which tells few documents from all others is to have one value; grouped, that its index
+	// does not go on by id.
+	led, grouped bool
+	// several is the condition that a column has one of several values, when no column leads.
+	several oneOf
 }
+
+// oneOf is the condition that a column has one of the values at these places.
+type oneOf struct {
+	col, sql string
+	places   []string
+}
+
+// states are the columns that many documents have the same value in.
+var states = map[string]bool{"status": true, "state": true, "lifecycle_status": true}
+
+// mostLegs bounds of how many values each is looked up by itself.
+const mostLegs = 16
 
 func (s *Store) plan(d *definition, spid int, q Query) (*listing, error) {
 	l := &listing{s: s, d: d, spid: spid, all: len(q.Filters) == 0, sort: q.Sort}
 	l.where.sql.WriteString(" WHERE spid = " + l.where.arg(int64(spid)))
-	for _, f := range q.Filters {
+	conditions := make([]*filter.Condition, len(q.Filters))
+	for n, f := range q.Filters {
 		c, err := filter.Compile(f)
 		if err != nil {
 			return nil, err
 		}
+		conditions[n] = c
+		if col, ok := l.column(f.Path); ok && f.Op == Eq && !states[col] {
+			if texts, ok := c.Texts(); ok && len(texts) == 1 {
+				l.led, l.grouped = true, l.grouped || slices.Contains(d.Grouped, strings.Join(f.Path, "."))
+			}
+		}
+	}
+	for n, f := range q.Filters {
 		l.where.sql.WriteString(" AND ")
-		if err := l.condition(f, c); err != nil {
+		if err := l.condition(f, conditions[n]); err != nil {
 			return nil, err
 		}
 	}
@@ -171,8 +196,11 @@ var operators = map[Op]string{Eq: " = ", Gt: " > ", Gte: " >= ", Lt: " < ", Lte:
 
 func (l *listing) onColumn(col string, op Op, texts []string) {
 	w := &l.where
+	if l.led && states[col] && l.s.Engine() == "sqlite" {
+		col = "+" + col // without statistics SQLite could look up all of that state, rather than the few that lead
+	}
 	if op == Ne {
-		w.sql.WriteString("(" + col + " IS NULL OR " + col + " NOT IN (" + l.args(texts) + "))")
+		w.sql.WriteString("(" + col + " IS NULL OR " + col + " NOT IN (" + strings.Join(l.args(texts), ", ") + "))")
 		return
 	}
 	if col == "id" && op == Eq && len(texts) == 1 {
@@ -180,9 +208,16 @@ func (l *listing) onColumn(col string, op Op, texts []string) {
 			w.sql.WriteString("home = " + w.arg(int64(home)) + " AND ")
 		}
 	}
+	if op == Eq {
+		texts = slices.Compact(slices.Sorted(slices.Values(texts)))
+	}
 	if op == Eq && len(texts) > 1 {
-		l.several = col != "id"
-		w.sql.WriteString(col + " IN (" + l.args(texts) + ")")
+		places := l.args(texts)
+		in := col + " IN (" + strings.Join(places, ", ") + ")"
+		if col != "id" && !l.led && l.several.col == "" {
+			l.several = oneOf{col, in, places}
+		}
+		w.sql.WriteString(in)
 		return
 	}
 	for i, t := range texts {
@@ -196,12 +231,12 @@ func (l *listing) onColumn(col string, op Op, texts []string) {
 	w.sql.WriteString(")")
 }
 
-func (l *listing) args(texts []string) string {
+func (l *listing) args(texts []string) []string {
 	places := make([]string, len(texts))
 	for i, t := range texts {
 		places[i] = l.where.arg(t)
 	}
-	return strings.Join(places, ", ")
+	return places
 }
 
 // read reads the page and, unless the page itself tells it, the total: a page that is not full is the last
@@ -235,12 +270,7 @@ func (l *listing) items(ctx context.Context, q Query) ([]Doc, error) {
 	if err != nil {
 		return nil, err
 	}
-	if l.several && q.Limit == 0 && order == "id" && l.s.Engine() == "sqlite" {
-		// Without statistics SQLite would read every row in the order of the ids rather than look the values up and sort.
-		order = "+id"
-	}
-	sql := "SELECT id, version, created, updated, doc FROM " + l.d.Table + l.where.sql.String() +
-		" ORDER BY " + order + b.page(q.Offset, q.Limit, l.s.Engine())
+	sql := l.page(order, q, b)
 	docs := make([]Doc, 0, min(max(q.Limit, 16), 1024))
 	err = l.s.readEach(ctx, sql, b.args, func(r engine.Rows) error {
 		d := Doc{SPID: l.spid}
@@ -255,6 +285,26 @@ func (l *listing) items(ctx context.Context, q Query) ([]Doc, error) {
 		return nil
 	})
 	return docs, err
+}
+
+// page is the statement that reads a page. Without statistics SQLite would go through all rows in the order of their
+// ids, rather than look up what a column is to be: so it must be told to.
+func (l *listing) page(order string, q Query, b *builder) string {
+	const columns = "SELECT id, version, created, updated, doc FROM "
+	where, end := l.where.sql.String(), b.page(q.Offset, q.Limit, l.s.Engine())
+	if l.s.Engine() != "sqlite" || order != "id" && order != "id DESC" || !l.grouped && l.several.col == "" {
+		return columns + l.d.Table + where + " ORDER BY " + order + end
+	}
+	if l.grouped || q.Limit == 0 || len(l.several.places) > mostLegs {
+		return columns + l.d.Table + where + " ORDER BY +" + order + end
+	}
+	// The index of each value goes on by id, so a page needs no more of each than a page.
+	legs := make([]string, len(l.several.places))
+	for n, p := range l.several.places {
+		legs[n] = "SELECT * FROM (" + columns + l.d.Table + strings.Replace(where, l.several.sql, l.several.col+" = "+p, 1) +
+			" ORDER BY " + order + " LIMIT " + strconv.Itoa(q.Offset+q.Limit) + ")"
+	}
+	return strings.Join(legs, " UNION ALL ") + " ORDER BY " + order + end
 }
 
 // order ends with the id, so that equal documents stand in one order on every page.

@@ -348,12 +348,20 @@ func TestIndexedAttributesAnswerAsOthersDo(t *testing.T) {
 		}
 		for _, op := range []store.Op{store.Eq, store.Ne, store.Gt, store.Gte, store.Lt, store.Lte, store.Regex} {
 			for _, typ := range []store.Type{store.Any, store.Text} {
-				for _, values := range [][]string{{"Ann"}, {"9", "ann"}, {""}, {"2026-01-01T00:00:00Z"}} {
+				for _, values := range [][]string{{"Ann"}, {"9", "ann", "9"}, {""}, {"2026-01-01T00:00:00Z"}} {
 					for _, sort := range [][]store.Sort{nil, {{Path: []string{"name"}, Type: store.Text}}, {{Path: []string{"name"}, Type: store.Text, Desc: true}}} {
 						q := store.Query{Filters: []store.Filter{{Path: []string{"name"}, Op: op, Values: values, Type: typ}}, Sort: sort}
 						p, err := h.customers.Docs(h.ctx, q)
-						if diff := gocmp.Diff(m.answer(q), ids(p)); err != nil || diff != "" {
+						want := m.answer(q)
+						if diff := gocmp.Diff(want, ids(p)); err != nil || diff != "" {
 							t.Fatalf("%+v: %v %s", q, err, diff)
+						}
+						for q.Limit, q.Offset = 1, 0; q.Offset < 3; q.Offset++ {
+							p, err := h.customers.Docs(h.ctx, q)
+							end := min(q.Offset+1, len(want))
+							if diff := gocmp.Diff(append([]string(nil), want[min(q.Offset, end):end]...), ids(p)); err != nil || diff != "" || p.Total != int64(len(want)) {
+								t.Fatalf("%+v: %v %s", q, err, diff)
+							}
 						}
 					}
 				}

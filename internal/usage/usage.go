@@ -164,6 +164,7 @@ func New(s *store.Store, p Parts) *Service {
 	v.Usages = &Usages{service: v, Set: resource.New(s, store.Definition{
 		Kind: Kind, Table: "usage_record", Quiet: true,
 		Indexed: map[string]string{"subscriptionId": "subscription_id", "usageDate": "usage_date", "suspenseReason": "suspense_reason"},
+		Grouped: []string{"subscriptionId"},
 		Loose:   []string{"ratedProductUsage", "usageSpecification"},
 	}, resource.Rules[Usage]{
 		Domain: domain,

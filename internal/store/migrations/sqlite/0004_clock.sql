@@ -40,4 +40,5 @@ INSERT INTO clock (home, spid, sandbox, at, target, origin, began, stops, job)
 -- 0 is the machine's, 1 the sandbox's, 2 the sandbox's too but for work that the clock does not wait for.
 ALTER TABLE job ADD COLUMN clock INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX job_parked ON job (spid, run_at) WHERE clock > 0 AND state = 'ready' AND due = 9223372036854775807;
-CREATE INDEX job_open ON job (spid) WHERE clock = 1 AND state IN ('ready', 'running') AND due < 9223372036854775807;
+-- With the clock in its key SQLite takes it, rather than look through all jobs of the service provider.
+CREATE INDEX job_open ON job (spid, clock) WHERE clock = 1 AND state IN ('ready', 'running') AND due < 9223372036854775807;
