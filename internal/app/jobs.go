@@ -5,15 +5,20 @@ import (
 	"time"
 
 	"github.com/demarc-bss/demarc/internal/hub"
+	"github.com/demarc-bss/demarc/internal/network"
 )
 
 // handleJobs gives the worker a handler for every kind of job that the house promises.
 func (a *App) handleJobs() {
-	a.worker.HandleWaiting(hub.JobKind, a.hub.Handler())
+	a.worker.HandleApart(hub.JobKind, a.hub.Handler())
 	for kind, h := range a.Jobs() {
 		a.worker.Handle(kind, h)
 	}
 	for kind, h := range a.WaitingJobs() {
+		if kind == network.JobSend { // neither listeners nor gateways hold back provisioning, nor it them
+			a.worker.HandleApart(kind, h)
+			continue
+		}
 		a.worker.HandleWaiting(kind, h)
 	}
 }

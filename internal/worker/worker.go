@@ -40,8 +40,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Metrics counts what is done; nil counts nothing.
 	Metrics prometheus.Registerer
-	// Runners is how many jobs run side by side (default 4), and how many of those that wait for others do
-	// beside them.
+	// Runners is how many jobs run side by side (default 4), how many of those that wait for others do beside
+	// them, and how many of each kind that is apart.
 	Runners int
 	// Lease is how long a job may run before another worker may take it over (default 1 minute).
 	Lease time.Duration
@@ -55,9 +55,10 @@ const defaultMaxAttempts = 12
 
 // handler is a registered way to run the jobs of one kind.
 type handler struct {
-	run   job.Handler
-	inTx  bool
-	waits bool
+	run  job.Handler
+	inTx bool
+	// waits is work that waits for other systems, apart such work whose kind has runners of its own.
+	waits, apart bool
 }
 
 // Worker runs jobs. Its life is: New, Handle for every kind, Start, Stop; each once and in this order. Drain
@@ -68,8 +69,9 @@ type Worker struct {
 	metrics  *metrics
 	handlers map[string]handler
 
-	own    *lane // jobs that only demarc takes part in
-	others *lane // jobs that wait for other systems
+	own    *lane   // jobs that only demarc takes part in
+	others *lane   // jobs that wait for other systems
+	apart  []*lane // those of one kind each
 
 	stop    chan struct{}      // closed: lease no more
 	loops   sync.WaitGroup     // the lanes' loops
@@ -132,6 +134,15 @@ func (w *Worker) HandleWaiting(kind string, h job.Handler) {
 	w.handlers[kind] = handler{run: h, waits: true}
 }
 
+// HandleApart is HandleWaiting with runners for this kind alone: the systems that it waits for and those that other kinds
+// wait for do not hold each other back.
+func (w *Worker) HandleApart(kind string, h job.Handler) {
+	w.handlers[kind] = handler{run: h, waits: true, apart: true}
+	l := newLane(w.o.Runners)
+	l.kinds = store.Kinds{Named: []string{kind}, Only: true}
+	w.apart = append(w.apart, l)
+}
+
 // HandleInTx has h run the jobs of a kind in one transaction with the record that the job is done: its
 // effect and the record are kept both or neither. h may run more than once before the transaction commits
 // and calls no other system.
@@ -141,28 +152,40 @@ func (w *Worker) HandleInTx(kind string, h job.Handler) {
 
 // Wake has the worker look for due jobs now instead of at its next poll. It never blocks.
 func (w *Worker) Wake() {
-	for _, l := range [...]*lane{w.own, w.others} {
-		select {
-		case l.wake <- struct{}{}:
-		default:
-		}
+	w.own.awake()
+	w.others.awake()
+	for _, l := range w.apart {
+		l.awake()
+	}
+}
+
+func (l *lane) awake() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
 	}
 }
 
 // Start begins to run jobs in the background.
 func (w *Worker) Start() {
-	var waiting []string
+	var waiting, others []string
 	for kind, h := range w.handlers {
 		if h.waits {
 			waiting = append(waiting, kind)
+		}
+		if h.waits && !h.apart {
+			others = append(others, kind)
 		}
 	}
 	// The first lane has every other kind: one that no handler is for is to be told, too.
 	w.own.kinds = store.Kinds{Named: waiting}
 	w.loops.Go(func() { w.loop(w.own) })
-	if len(waiting) > 0 {
-		w.others.kinds = store.Kinds{Named: waiting, Only: true}
+	if len(others) > 0 {
+		w.others.kinds = store.Kinds{Named: others, Only: true}
 		w.loops.Go(func() { w.loop(w.others) })
+	}
+	for _, l := range w.apart {
+		w.loops.Go(func() { w.loop(l) })
 	}
 }
 

@@ -367,6 +367,42 @@ func TestJobsThatWaitForOthersHoldBackNone(t *testing.T) {
 	})
 }
 
+// A listener that never answers must not keep the network from being called, nor the network a listener.
+func TestKindsThatAreApartHoldBackNone(t *testing.T) {
+	onEach(t, func(h *house) {
+		w := h.worker(worker.Options{Runners: 2})
+		waiting, done := make(chan string, 8), make(chan struct{}, 8)
+		endless := func(ctx context.Context, j job.Job) error {
+			waiting <- j.Kind
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		w.HandleApart("listener", endless)
+		w.HandleWaiting("gateway", endless)
+		w.HandleApart("network", func(context.Context, job.Job) error { done <- struct{}{}; return nil })
+		var all []job.Job
+		for range 3 {
+			all = append(all, job.Job{Kind: "listener"}, job.Job{Kind: "gateway"})
+		}
+		h.promise(all...)
+		w.Start()
+		begun := map[string]int{}
+		for range 4 {
+			begun[<-waiting]++
+		}
+		if begun["listener"] != 2 || begun["gateway"] != 2 {
+			h.Errorf("with two runners each: %v", begun)
+		}
+		h.promise(job.Job{Kind: "network"}, job.Job{Kind: "network"})
+		w.Wake()
+		<-done
+		<-done
+		ctx, cancel := context.WithCancel(h.Context())
+		cancel()
+		w.Stop(ctx)
+	})
+}
+
 // deaf is a store that does not answer until it is told to give up.
 type deaf struct {
 	*store.Store
