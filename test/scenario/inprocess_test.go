@@ -17,7 +17,8 @@ import (
 	"github.com/demarc-bss/demarc/test/scenario"
 )
 
-// Every scenario runs on a server in this process with demonstration data, on both engines.
+// Every scenario runs on a server in this process with demonstration data, on both engines; those that begin with
+// nothing on an empty one.
 func TestScenarios(t *testing.T) {
 	all, err := scenario.Load("scenarios")
 	if err != nil {
@@ -27,8 +28,15 @@ func TestScenarios(t *testing.T) {
 		t.Run(engine, func(t *testing.T) {
 			server := serve(t, storetest.URL(t, engine))
 			play(t, server, all, "demo")
+			empty := serve(t, storetest.URL(t, engine), func(s *config.Settings) { s.Demo, s.ServiceProviders = false, []string{"1:Sandbox"} })
+			play(t, empty, needing(all, "empty"), "empty")
 		})
 	}
+}
+
+// needing is the scenarios that run on one kind of server alone.
+func needing(all []scenario.Scenario, trait string) []scenario.Scenario {
+	return slices.DeleteFunc(slices.Clone(all), func(s scenario.Scenario) bool { return !slices.Contains(s.Needs, trait) })
 }
 
 // play runs the scenarios that a server with these traits can run.

@@ -18,7 +18,7 @@ import (
 var (
 	remoteURL   = flag.String("url", "", "run the scenarios against the server at this URL instead of one of their own")
 	remoteToken = flag.String("token", "bin/demarc token --user {user}", "command that prints a bearer token of {user}")
-	remoteKind  = flag.String("traits", "demo", "what the server is, separated by commas: demo")
+	remoteKind  = flag.String("traits", "demo", "what the server is, separated by commas: demo (it has demonstration data), empty (it has nothing, and may serve 1)")
 )
 
 // Every scenario runs against the real binary, on both engines; with -url, against that server.
@@ -36,6 +36,8 @@ func TestScenariosAgainstTheBinary(t *testing.T) {
 		t.Run(engine, func(t *testing.T) {
 			s := binary.Start(t, binary.Options{Bin: bin, Args: []string{"--dev", "--demo", "--demo-customers", "20", "--access-log", "none", "--db", storetest.URL(t, engine)}})
 			play(t, scenario.Server{URL: s.URL, Token: s.Token}, all, "demo")
+			empty := binary.Start(t, binary.Options{Bin: bin, Args: []string{"--dev", "--service-provider", "1:Sandbox", "--access-log", "none", "--db", storetest.URL(t, engine)}})
+			play(t, scenario.Server{URL: empty.URL, Token: empty.Token}, needing(all, "empty"), "empty")
 		})
 	}
 }

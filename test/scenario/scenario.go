@@ -28,7 +28,7 @@ type Scenario struct {
 	// As is the user of every step that names none; the demonstration administrator by default.
 	As string `yaml:"as"`
 	// Needs lists the kinds of server that it can run against; empty means any: "demo" asks for
-	// demonstration data.
+	// demonstration data, "empty" for a development server that has no service provider yet and may serve the first.
 	Needs []string `yaml:"needs"`
 	Steps []Step   `yaml:"steps"`
 }
