@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 
@@ -210,7 +211,22 @@ func (d *csvDecoder) Next() (Row, error) {
 			return Row{}, d.bad(begins, "%s: %s", name, err)
 		}
 	}
+	if !row.Record.text() {
+		return Row{}, d.bad(begins, notText)
+	}
 	return row, nil
+}
+
+const notText = "it is not text in UTF-8, or holds the character U+0000"
+
+// text reports whether what the record says can be kept: a file may hold any bytes.
+func (r *Record) text() bool {
+	for _, v := range []string{r.ID, r.Source, r.MSISDN, string(r.Subscription), r.UsageType, r.Direction, r.Other, r.Network} {
+		if !utf8.ValidString(v) || strings.IndexByte(v, 0) >= 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // set reads one column.
@@ -270,6 +286,8 @@ func (d *jsonLines) Next() (Row, error) {
 	}
 	row := Row{Line: d.line, Offset: begins}
 	switch err := json.Unmarshal(text, &row.Record, json.RejectUnknownMembers(true)); {
+	case err == nil && !row.Record.text():
+		return Row{}, d.bad(begins, notText)
 	case err == nil:
 		return row, nil
 	case !ended:
