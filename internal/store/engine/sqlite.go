@@ -25,11 +25,16 @@ type sqliteDB struct {
 }
 
 // Page cache in KiB of the writer and of each reader, filled as it is used: enough for the inner pages of the
-// indexes of a few million rows, so that a look-up reads no more than its leaves.
+// indexes of a few million rows, so that a look-up reads no more than its leaves. The writer's also holds what one large
+// transaction changes: what does not fit there is written more than once.
 const (
-	writerCacheKiB = 8192
+	writerCacheKiB = 32768
 	readerCacheKiB = 16384
 )
+
+// checkpointPages is after how many pages the log is carried over to the file: half of what the log may keep. Pages that
+// change again and again meanwhile are carried over once.
+const checkpointPages = 8000
 
 // keptStatements bounds the prepared statements of one connection; filters make new ones without end.
 const keptStatements = 256
@@ -78,7 +83,7 @@ func (db *sqliteDB) open(drv *sqlite.Driver, path string, cacheKiB int, readOnly
 	q.Add("_pragma", fmt.Sprintf("cache_size(-%d)", cacheKiB))
 	q.Add("_pragma", "temp_store(MEMORY)")
 	q.Add("_pragma", "journal_size_limit(67108864)")
-	q.Add("_pragma", "wal_autocheckpoint(2000)")
+	q.Add("_pragma", fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages))
 	if readOnly {
 		q.Set("_query_only", "1")
 	}
