@@ -48,9 +48,12 @@ func (s State) Code() (code int, ok bool) {
 	return i, i >= 0
 }
 
+// separators are left out where words are compared.
+var separators = strings.NewReplacer("_", "", " ", "", "-", "")
+
 // stateOf reads a state in any of its spellings ("Active", "NON_PAYMENT_WARNED"); other text stays as it is.
 func stateOf(text State) State {
-	folded := strings.NewReplacer("_", "", " ", "", "-", "").Replace(string(text))
+	folded := separators.Replace(string(text))
 	for _, s := range states {
 		if strings.EqualFold(folded, string(s)) {
 			return s

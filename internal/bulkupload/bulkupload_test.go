@@ -10,6 +10,7 @@ import (
 
 	"github.com/demarc-bss/demarc/internal/inventory"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
+	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/kernel/msisdn"
 	"github.com/demarc-bss/demarc/internal/store"
 	"github.com/demarc-bss/demarc/internal/store/storetest"
@@ -279,4 +280,38 @@ func TestReadsAcrossParts(t *testing.T) {
 	if u := d.see(i); u.Added != count || u.Bad != 0 {
 		t.Errorf("%+v", u)
 	}
+}
+
+// What a transaction writes to few homes takes a fraction of what the same takes on many.
+func TestNeighboursInAFileShareAHome(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		d := newDesk(t, s)
+		const all = 2 * neighbours
+		i := d.receive(Subscribers, subscriberFile(all))
+		d.work()
+		if u := d.see(i); u.Added != all {
+			t.Fatalf("%+v", u)
+		}
+		page, err := d.Subscriptions.Lines.Docs(d.ctx, store.Query{Limit: all})
+		if err != nil || len(page.Items) != all {
+			t.Fatalf("%d lines, %v", len(page.Items), err)
+		}
+		homes := map[id.Home]bool{}
+		for _, l := range page.Items {
+			home, _ := l.ID.Home()
+			homes[home] = true
+			v, _, err := d.Subscriptions.Lines.Get(d.ctx, l.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range v.Resources {
+				if its, _ := id.ID(r.ID).Home(); its != home {
+					t.Fatalf("the line lives at %d, its %s at %d", home, r.ReferredType, its)
+				}
+			}
+		}
+		if len(homes) > all/neighbours {
+			t.Errorf("%d lines live at %d homes", all, len(homes))
+		}
+	})
 }

@@ -183,12 +183,20 @@ func (b *ahead) read(ctx context.Context, all []row) error {
 	return nil
 }
 
+// neighbours is how many lines of a file, one after the other, share a home: each home that a transaction writes to costs
+// it pages of its own in every index that is ordered by home.
+const neighbours = 50
+
 // supply opens an account for each line and gives it its number and SIM.
 func (b *ahead) supply(ctx context.Context) error {
 	numbers := make([]msisdn.Number, len(b.list))
+	var home id.Home
 	for n := range b.list {
 		numbers[n] = b.list[n].Number.Value
-		b.list[n].Line = id.New(subscription.Kind, id.RandomHome(), b.now)
+		if n%neighbours == 0 {
+			home = id.RandomHome()
+		}
+		b.list[n].Line = id.New(subscription.Kind, home, b.now)
 	}
 	used, err := b.s.Subscriptions.Numbered(ctx, numbers...)
 	if err != nil {

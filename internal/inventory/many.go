@@ -277,16 +277,17 @@ func supply[T any](ctx context.Context, l *lot, read func(context.Context, ...id
 	return nil
 }
 
-// name gives ids to what is not in the pools yet.
+// name gives ids to what is not in the pools yet, at the homes of the lines: what is written together stands together.
 func (l *Supplies) name(ctx context.Context) error {
 	now := l.s.store.Now(ctx)
 	for n := range l.list {
 		v := &l.list[n]
+		home, _ := v.Line.Home()
 		if v.NumberID = l.byNumber[string(v.Number.Value)]; v.NumberID == "" {
-			v.NumberID = id.New(NumberKind, id.RandomHome(), now)
+			v.NumberID = id.New(NumberKind, home, now)
 		}
 		if v.SIMID = l.byICCID[v.SIM.ICCID]; v.SIMID == "" {
-			v.SIMID = id.New(SIMKind, id.RandomHome(), now)
+			v.SIMID = id.New(SIMKind, home, now)
 		}
 	}
 	return nil

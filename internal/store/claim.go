@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"github.com/demarc-bss/demarc/internal/store/engine"
 	"maps"
@@ -61,8 +62,11 @@ func (s *Store) ClaimAll(ctx context.Context, kind string, owners map[string]id.
 	if err != nil {
 		return nil, err
 	}
-	// In one order, so that two who claim the same never wait for each other in a circle.
-	values := slices.Sorted(maps.Keys(owners))
+	// In one order, so that two who claim the same never wait for each other in a circle: that of the table, so that
+	// neighbours are written one after the other.
+	values := slices.SortedFunc(maps.Keys(owners), func(a, b string) int {
+		return cmp.Or(cmp.Compare(id.HomeOf(kind+"/"+a), id.HomeOf(kind+"/"+b)), cmp.Compare(a, b))
+	})
 	lists := make([][]any, len(values))
 	for n, v := range values {
 		key, err := claimKey(ctx, kind, v)
