@@ -68,10 +68,10 @@ func (h *House) busy(ctx context.Context, p Provider, n int, i id.ID, line subsc
 	_, _, _, err := h.Balances.TopUp(ctx, balance.TopupOrder{
 		Subscription: i, Amount: money.OfMicros(int64(10+10*(n%3))*money.Micros, p.Currency), Reference: fmt.Sprintf("kiosk-%d", n+1), Reason: "paid in cash",
 	})
-	if err != nil || line.Offering == nil {
+	if err != nil || line.Plan() == nil {
 		return err
 	}
-	all, err := h.Catalog.AddOns(ctx, id.ID(line.Offering.ID))
+	all, err := h.Catalog.AddOns(ctx, id.ID(line.Plan().ID))
 	if err != nil || len(all) == 0 {
 		return err
 	}

@@ -123,7 +123,7 @@ func (s *Service) block(ctx context.Context, w *Work) error {
 	}
 	_, err := s.Subscriptions.Lines.Change(ctx, w.line(), func(v *subscription.Line) error {
 		v.State, v.StateReason = subscription.Locked, subscription.BecauseBlocked
-		v.Offering, v.Prices, v.Renewal = nil, nil, nil
+		v.Renewal = nil
 		return nil
 	})
 	return err

@@ -113,6 +113,16 @@ func (v *Line) LeavePlan() {
 	v.Offering = &sid.Ref{ID: string(was.Offering), Name: was.Name}
 }
 
+// Plan is the plan that the line is on; nil for one without a plan, and for one that is blocked since its plan was
+// taken off. The product inventory shows the plan that a blocked line was on last, since a product always has an
+// offering there (TMF637 conformance profile).
+func (v Line) Plan() *sid.Ref {
+	if v.StateReason == BecauseBlocked {
+		return nil
+	}
+	return v.Offering
+}
+
 // PlanAt is the plan that the line was on at a moment: the first for one before it began, empty for a line without
 // plans.
 func (v Line) PlanAt(t time.Time) id.ID {

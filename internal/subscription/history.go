@@ -70,10 +70,10 @@ func differences(was, is Line) (all []Change) {
 		all[0].At, all[0].Reason = *is.StateSince, is.StateReason
 	}
 	plan := func(v Line) string {
-		if v.Offering == nil {
+		if v.Plan() == nil {
 			return ""
 		}
-		return v.Offering.Name
+		return v.Plan().Name
 	}
 	add("pricePlan", plan(was), plan(is))
 	add("mobileNumber", string(was.MSISDN), string(is.MSISDN))

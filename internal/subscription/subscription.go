@@ -6,6 +6,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/govalues/decimal"
 
 	"github.com/demarc-bss/demarc/internal/account"
@@ -138,11 +140,47 @@ type Price struct {
 	Rest      sid.Rest    `json:",embed"`
 }
 
-// PriceAmount is an amount with and without its tax (TMF637 Price).
+// PriceAmount is an amount with and without its tax (TMF637 Price). One that has no currency was not said: both are
+// optional in products that clients record.
 type PriceAmount struct {
 	TaxIncluded money.Amount `json:"taxIncludedAmount"`
 	DutyFree    money.Amount `json:"dutyFreeAmount"`
 	Rest        sid.Rest     `json:",embed"`
+}
+
+// priceAmountDoc is a PriceAmount as it is written.
+type priceAmountDoc struct {
+	TaxIncluded *money.Amount `json:"taxIncludedAmount,omitempty"`
+	DutyFree    *money.Amount `json:"dutyFreeAmount,omitempty"`
+	Rest        sid.Rest      `json:",embed"`
+}
+
+// MarshalJSONTo leaves out what was not said.
+func (v PriceAmount) MarshalJSONTo(enc *jsontext.Encoder) error {
+	d := priceAmountDoc{Rest: v.Rest}
+	if v.TaxIncluded.Currency() != "" {
+		d.TaxIncluded = &v.TaxIncluded
+	}
+	if v.DutyFree.Currency() != "" {
+		d.DutyFree = &v.DutyFree
+	}
+	return json.MarshalEncode(enc, d, json.Deterministic(true))
+}
+
+// UnmarshalJSONFrom reads what is said.
+func (v *PriceAmount) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	var d priceAmountDoc
+	if err := json.UnmarshalDecode(dec, &d); err != nil {
+		return err
+	}
+	*v = PriceAmount{Rest: d.Rest}
+	if d.TaxIncluded != nil {
+		v.TaxIncluded = *d.TaxIncluded
+	}
+	if d.DutyFree != nil {
+		v.DutyFree = *d.DutyFree
+	}
+	return nil
 }
 
 // PricesOf is what a line on an offering costs.

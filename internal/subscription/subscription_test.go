@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -183,9 +184,13 @@ func TestTheInventoryShowsLinesAndKeepsWhatIsRecorded(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := v.Products()
-		d, err := p.Create(ctx, []byte(`{"name":"Router","status":"active","billingAccount":{"id":"`+string(a)+`"}}`))
+		d, err := p.Create(ctx, []byte(`{"name":"Router","status":"active","billingAccount":{"id":"`+string(a)+`"},`+
+			`"productPrice":[{"name":"Router","priceType":"recurring","price":{"taxIncludedAmount":{"unit":"CHF","value":4}}},{"priceType":"discount","price":{"percentage":10}}]}`))
 		if err != nil {
 			t.Fatal(err)
+		}
+		if !strings.Contains(string(d.Body), `"price":{"taxIncludedAmount":{"unit":"CHF","value":4.00}}`) || !strings.Contains(string(d.Body), `"price":{"percentage":10}`) {
+			t.Errorf("the prices of what was recorded: %s", d.Body)
 		}
 		if page, err := p.Docs(ctx, store.Query{}); err != nil || page.Total != 2 {
 			t.Errorf("%d products, %v", page.Total, err)

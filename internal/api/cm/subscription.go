@@ -127,8 +127,8 @@ func view(ctx context.Context, baseURL string, i id.ID, v subscription.Line) lin
 	if v.MSISDN != "" {
 		out.Shown = v.MSISDN.E123()
 	}
-	if v.Offering != nil {
-		out.PricePlan = &planRef{ID: v.Offering.ID, Href: baseURL + base + "/productOffering/" + v.Offering.ID, Name: v.Offering.Name}
+	if plan := v.Plan(); plan != nil {
+		out.PricePlan = &planRef{ID: plan.ID, Href: baseURL + base + "/productOffering/" + plan.ID, Name: plan.Name}
 	}
 	if len(v.OrderItems) > 0 {
 		out.OrderID = v.OrderItems[0].Order

@@ -114,8 +114,8 @@ func (a *api) profile(ctx context.Context, in *profileIn) (*profileOut, error) {
 	if err := a.money(ctx, i, rules.Location(), currency, &out.Billing); err != nil {
 		return nil, err
 	}
-	if v.Offering != nil {
-		o, _, err := a.Catalog.Offerings.Get(ctx, id.ID(v.Offering.ID))
+	if plan := v.Plan(); plan != nil {
+		o, _, err := a.Catalog.Offerings.Get(ctx, id.ID(plan.ID))
 		if err != nil {
 			return nil, err
 		}
@@ -186,15 +186,16 @@ func (a *api) pricePlan(ctx context.Context, in *lineIn) (*planOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v.Offering == nil {
+	plan := v.Plan()
+	if plan == nil {
 		return nil, fault.NotFoundf("the subscription has no price plan")
 	}
-	o, _, err := a.Catalog.Offerings.Get(ctx, id.ID(v.Offering.ID))
+	o, _, err := a.Catalog.Offerings.Get(ctx, id.ID(plan.ID))
 	if err != nil {
 		return nil, err
 	}
 	out := planView{
-		ID: v.Offering.ID, Href: in.Request.BaseURL + base + "/productOffering/" + v.Offering.ID,
+		ID: plan.ID, Href: in.Request.BaseURL + base + "/productOffering/" + plan.ID,
 		Name: o.Name, Description: o.Description, PaidType: o.PaidType, Prices: v.Prices, Allowances: o.Allowances,
 		Tariff: tariffOf(o), Renewal: renewalOf(v.Renewal), Services: heldViews(in.Request.BaseURL, v), History: make([]planSince, 0, len(v.Plans)),
 	}
