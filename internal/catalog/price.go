@@ -168,7 +168,13 @@ func (v OfferingPrice) value() Price {
 
 // Offering is an offering with the prices that hold now: those it refers to are looked up, those of another time
 // or not in use are left out. A price of another system stays a reference, which nobody can buy by.
-func (s *Service) Offering(ctx context.Context, i id.ID) (Offering, error) {
+func (s *Service) Offering(ctx context.Context, i id.ID) (Offering, error) { return s.priced(ctx, i, false) }
+
+// Sold is an offering as those have it who bought it: with all its prices, those it refers to looked up, whether they
+// are still asked of others or not.
+func (s *Service) Sold(ctx context.Context, i id.ID) (Offering, error) { return s.priced(ctx, i, true) }
+
+func (s *Service) priced(ctx context.Context, i id.ID, all bool) (Offering, error) {
 	v, _, err := s.Offerings.Get(ctx, i)
 	if err != nil {
 		return v, err
@@ -181,13 +187,13 @@ func (s *Service) Offering(ctx context.Context, i id.ID) (Offering, error) {
 			if err != nil {
 				return v, err
 			}
-			if found.LifecycleStatus != Active && found.LifecycleStatus != Launched {
+			if !all && found.LifecycleStatus != Active && found.LifecycleStatus != Launched {
 				continue
 			}
 			p = found.value()
 			p.ID = string(ref)
 		}
-		if p.ValidFor == nil || p.ValidFor.Contains(now) {
+		if all || p.ValidFor == nil || p.ValidFor.Contains(now) {
 			prices = append(prices, p)
 		}
 	}

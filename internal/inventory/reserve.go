@@ -158,10 +158,15 @@ func (s *Service) Cancel(ctx context.Context, i id.ID) (r Reservation, err error
 	return r, err
 }
 
+// For reports whether one of by may use the reservation: it names the reservation i itself, or whom it is for.
+func (v Reservation) For(i id.ID, by []id.ID) bool {
+	return slices.Contains(by, i) || v.Customer != "" && slices.Contains(by, v.Customer)
+}
+
 // redeem uses up a reservation for who may: one of by names the reservation itself, or whom it is for.
 func (s *Service) redeem(ctx context.Context, i id.ID, by []id.ID) error {
 	_, err := s.Reservations.Change(ctx, i, func(v *Reservation) error {
-		if !slices.Contains(by, i) && (v.Customer == "" || !slices.Contains(by, v.Customer)) {
+		if !v.For(i, by) {
 			return fault.Conflictf(CodeTaken, "it is reserved")
 		}
 		v.Status = ReservationUsed

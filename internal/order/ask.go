@@ -2,6 +2,8 @@ package order
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/demarc-bss/demarc/internal/account"
@@ -391,7 +393,7 @@ func (p *planner) money(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, l := range p.lines {
+	for _, l := range slices.SortedFunc(maps.Values(p.lines), func(a, b *line) int { return a.nth - b.nth }) {
 		if l.due == 0 {
 			continue
 		}

@@ -36,8 +36,9 @@ type planner struct {
 
 // line is a line as the items so far leave it.
 type line struct {
-	// id is empty for one that the order makes.
+	// id is empty for one that the order makes; nth counts those that are there in the order of the items.
 	id     id.ID
+	nth    int
 	was    subscription.Line
 	at     string
 	plan   id.ID
@@ -191,7 +192,7 @@ func (p *planner) offering(ctx context.Context, at visitable) (o *offer, ok bool
 		return nil, true, nil
 	}
 	where := at.at + ".productOffering.id"
-	v, _, err := p.s.Catalog.Offerings.Get(ctx, i)
+	v, err := p.s.Catalog.Offering(ctx, i)
 	if err != nil && fault.KindOf(err) == fault.NotFound {
 		return nil, false, p.wrong.add(where, fault.Invalidf("", "there is no product offering %s", i))
 	}
@@ -274,7 +275,7 @@ func (p *planner) line(ctx context.Context, at string, i id.ID) (*line, error) {
 	if err := p.belongs(ctx, at+".product.id", v); err != nil {
 		return nil, err
 	}
-	l := &line{id: i, was: v, at: at, bare: v.StateReason == subscription.BecauseBlocked}
+	l := &line{id: i, nth: len(p.lines), was: v, at: at, bare: v.StateReason == subscription.BecauseBlocked}
 	if v.Offering != nil {
 		l.plan = id.ID(v.Offering.ID)
 	}

@@ -91,10 +91,19 @@ func (p *planner) wishedNumber(ctx context.Context, c *sid.Characteristic) error
 		return err
 	}
 	r, _, err := p.s.Inventory.Numbers.Get(ctx, i)
-	if err == nil && r.Status != inventory.Available {
-		err = fault.Conflictf(inventory.CodeTaken, "the number %s is %s", number.E123(), r.Status)
+	if err != nil || r.Status == inventory.Available {
+		return err
 	}
-	return err
+	if r.Status == inventory.Reserved && r.Holder.Is(inventory.ReservationKind) {
+		held, _, err := p.s.Inventory.Reservations.Get(ctx, r.Holder)
+		if err != nil {
+			return err
+		}
+		if held.For(r.Holder, p.v.reservers()) {
+			return nil
+		}
+	}
+	return fault.Conflictf(inventory.CodeTaken, "the number %s is %s", number.E123(), r.Status)
 }
 
 // broughtNumber is one that is ported in: it must be none of this operator's.

@@ -14,7 +14,6 @@ import (
 	"github.com/demarc-bss/demarc/internal/inventory"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
-	"github.com/demarc-bss/demarc/internal/kernel/sid"
 	"github.com/demarc-bss/demarc/internal/provider"
 	"github.com/demarc-bss/demarc/internal/store"
 	"github.com/demarc-bss/demarc/internal/subscription"
@@ -60,7 +59,7 @@ type Start struct {
 // (balance.CodeInsufficient) and nothing is done. It joins the transaction in ctx.
 func (s *Service) Begin(ctx context.Context, b Start) error {
 	return s.change(ctx, b.Line, func(ctx context.Context, l *life) error {
-		t, err := s.term(ctx, &sid.Ref{ID: string(b.Offering)})
+		t, err := s.offered(ctx, b.Offering)
 		if err != nil {
 			return err
 		}
@@ -143,7 +142,7 @@ func (l *life) begin(t term, b Start, again bool) error {
 // not charged. Undo of the same Start restores the old plan.
 func (s *Service) ChangePlan(ctx context.Context, b Start) error {
 	return s.change(ctx, b.Line, func(ctx context.Context, l *life) error {
-		t, err := s.term(ctx, &sid.Ref{ID: string(b.Offering)})
+		t, err := s.offered(ctx, b.Offering)
 		if err != nil {
 			return err
 		}

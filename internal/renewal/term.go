@@ -22,13 +22,22 @@ type term struct {
 	of, product id.ID
 }
 
-// term reads an offering. One that is no more costs and grants nothing.
+// term reads an offering that a line is on. One that is no more costs and grants nothing.
 func (s *Service) term(ctx context.Context, r *sid.Ref) (t term, err error) {
 	if r == nil {
 		return t, nil
 	}
 	t.id = id.ID(r.ID)
-	if t.offering, _, err = s.Catalog.Offerings.Get(ctx, t.id); fault.KindOf(err) == fault.NotFound {
+	if t.offering, err = s.Catalog.Sold(ctx, t.id); fault.KindOf(err) == fault.NotFound {
+		err = nil
+	}
+	return t, err
+}
+
+// offered reads an offering that begins, at the prices that hold now.
+func (s *Service) offered(ctx context.Context, i id.ID) (t term, err error) {
+	t.id = i
+	if t.offering, err = s.Catalog.Offering(ctx, i); fault.KindOf(err) == fault.NotFound {
 		err = nil
 	}
 	return t, err
