@@ -113,7 +113,7 @@ func (s *Service) cancel(ctx context.Context, i, request id.ID, reason string) (
 	if err != nil {
 		return "", err
 	}
-	err = s.carry(ctx, i, func(_ context.Context, v *Order, at time.Time) error {
+	err = s.carry(ctx, i, func(ctx context.Context, v *Order, at time.Time) error {
 		now = at
 		v.State, v.Cancels = PendingCancellation, request
 		for _, it := range v.all() {
@@ -126,6 +126,9 @@ func (s *Service) cancel(ctx context.Context, i, request id.ID, reason string) (
 				continue
 			}
 			v.settle(it, now)
+			if err := s.stopPort(ctx, i, v, it, now); err != nil {
+				return err
+			}
 		}
 		v.close(now)
 		return nil

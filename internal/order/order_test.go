@@ -321,7 +321,7 @@ func TestAnOrderOfTwoItemsIsPartialWhenOneFails(t *testing.T) {
 }
 
 func TestParallelOrdersNeverShareANumber(t *testing.T) {
-	const orders, workers = 200, 8
+	const orders, workers = 48, 8
 	each(t, orders, func(ctx context.Context, t *testing.T, h *ordertest.House) {
 		offering := h.Offering(ctx, t, "plus")
 		accounts := make([]id.ID, orders)

@@ -123,6 +123,15 @@ func (s *Service) laterPort(ctx context.Context, p porting, at time.Time) error 
 	return s.promise(ctx, job.Job{Kind: JobPort, Key: key, RunAt: at, MaxAttempts: 1000}, p.Order, p)
 }
 
+// stopPort has the gateway asked at once to stop the port of an item that is cancelled, if one is under way.
+func (s *Service) stopPort(ctx context.Context, i id.ID, v *Order, it *Item, now time.Time) error {
+	m := it.milestone("port")
+	if m == nil || m.Status != StepWaiting {
+		return nil
+	}
+	return s.promisePort(ctx, &Work{ID: i, Order: v, Item: it, Key: move{Order: i, Item: it.ID, Step: m.Name}.key()}, 0, now)
+}
+
 // pauses between two questions how a port stands: the second after the first one, and so on; the last for ever.
 var pauses = []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour}
 
@@ -140,7 +149,7 @@ func (s *Service) port(ctx context.Context, j job.Job) error {
 	if ms == nil || it.Port == nil {
 		return nil // answered meanwhile
 	}
-	a, err := s.askGateway(ctx, *it.Port, back)
+	a, err := s.askGateway(ctx, *it.Port, back, it.Ends != "")
 	if err != nil {
 		return err
 	}
@@ -152,13 +161,23 @@ func (s *Service) port(ctx context.Context, j job.Job) error {
 	return s.store.Write(ctx, func(ctx context.Context) error { return s.laterPort(ctx, p, at) })
 }
 
-// askGateway brings a port on its way, forth or back, or asks how it stands.
-func (s *Service) askGateway(ctx context.Context, p Port, back bool) (PortAnswer, error) {
+// askGateway brings a port on its way, forth or back, or asks how it stands. unwanted is a port of an order that is
+// cancelled: the gateway is asked to stop it, and one that it does not stop any more goes on, to be taken back.
+func (s *Service) askGateway(ctx context.Context, p Port, back, unwanted bool) (PortAnswer, error) {
 	if s.Ports == nil {
 		return PortAnswer{}, fault.New(fault.Unavailable, fault.CodeUnavailable, "there is no way to a number portability gateway")
 	}
-	if back && p.State != PortCancelRequested && p.State != PortCancelInProgress {
+	cancelling := p.State == PortCancelRequested || p.State == PortCancelInProgress
+	if back && !cancelling {
 		return s.Ports.Cancel(ctx, p.Request)
+	}
+	if !back && unwanted && !cancelling && !p.Crossed {
+		a, err := s.Ports.Cancel(ctx, p.Request)
+		if err != nil || a.State != PortCancelFailed {
+			return a, err
+		}
+		a.State, a.Crossed = PortInProgress, true
+		return a, nil
 	}
 	if p.State != PortDraft {
 		a, err := s.Ports.Status(ctx, p.Request)
