@@ -164,21 +164,33 @@ func (p *planner) addition(ctx context.Context, at visitable, lineID id.ID, o *o
 	if l == nil || err != nil {
 		return err
 	}
-	switch {
-	case l.bare:
-		err = fault.Conflictf(CodeLineState, "the subscription is blocked: order a price plan first")
-	case o.goods():
-		err = l.may("nothing is charged to it", changeable...)
-	default:
-		err = l.may("nothing can be added to it", usable...)
-	}
-	if err != nil {
+	if err := l.takes(o); err != nil {
 		return p.wrong.add(at.at+".product.id", err)
 	}
 	if err := p.fits(ctx, at, l, o); err != nil {
 		return err
 	}
 	return p.does(at, addProduct, l, o)
+}
+
+// takes refuses an add-on, or goods, for what the state of the line does not allow.
+func (l *line) takes(o *offer) error {
+	switch {
+	case l.bare:
+		return fault.Conflictf(CodeLineState, "the subscription is blocked: order a price plan first")
+	case o.goods():
+		return l.may("nothing is charged to it", changeable...)
+	}
+	return l.may("nothing can be added to it", usable...)
+}
+
+// replans refuses another plan, or one again, for what the state of the line does not allow.
+func (l *line) replans() error {
+	states := usable
+	if l.bare {
+		states = []subscription.State{subscription.Locked}
+	}
+	return l.may("its price plan cannot be changed", states...)
 }
 
 // onlyMade is the one new line of the order, and notes that the item is for it.
@@ -201,11 +213,11 @@ func (p *planner) changePlan(ctx context.Context, at visitable, lineID id.ID, o 
 	if err := p.quantity(at, o); err != nil {
 		return err
 	}
-	process, states := changePlan, usable
+	process := changePlan
 	if l.bare {
-		process, states = unblock, []subscription.State{subscription.Locked}
+		process = unblock
 	}
-	if err := l.may("its price plan cannot be changed", states...); err != nil {
+	if err := l.replans(); err != nil {
 		return p.wrong.add(at.at+".product.id", err)
 	}
 	if err := p.wrong.add(at.at+".productOffering", p.suits(ctx, o)); err != nil {

@@ -56,6 +56,11 @@ func (s *Service) add(ctx context.Context, w *Work) error {
 	if w.line() == "" {
 		return fault.Conflictf(CodeLineState, "the subscription that it is for was not made")
 	}
+	if w.Item.Process == addProduct {
+		if err := s.stillTakes(ctx, w); err != nil {
+			return err
+		}
+	}
 	if err := s.put(ctx, w, w.Item, w.cause("")); err != nil {
 		return err
 	}
@@ -84,6 +89,9 @@ func (w *Work) start() renewal.Start {
 }
 
 func (s *Service) swapPlan(ctx context.Context, w *Work) error {
+	if err := s.stillChanges(ctx, w); err != nil {
+		return err
+	}
 	if err := s.Renewals.ChangePlan(ctx, w.start()); err != nil {
 		return err
 	}
@@ -99,6 +107,9 @@ func (s *Service) swapPlanBack(ctx context.Context, w *Work) error {
 
 // planAgain begins a plan on a line that had none.
 func (s *Service) planAgain(ctx context.Context, w *Work) error {
+	if err := s.stillChanges(ctx, w); err != nil {
+		return err
+	}
 	if err := s.Renewals.Begin(ctx, w.start()); err != nil {
 		return err
 	}

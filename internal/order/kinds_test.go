@@ -14,6 +14,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/kernel/clock"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
+	"github.com/demarc-bss/demarc/internal/kernel/money"
 	"github.com/demarc-bss/demarc/internal/kernel/sid"
 	"github.com/demarc-bss/demarc/internal/order"
 	"github.com/demarc-bss/demarc/internal/order/ordertest"
@@ -258,6 +259,35 @@ func TestLinesThatMayNotBeChangedAreNot(t *testing.T) {
 		}
 		if _, _, err := h.Orders.Place(ctx, change(ctx, t, h, line, "add", "extra")); fault.From(err).Code != order.CodeLineState {
 			t.Errorf("a suspended line: %v", err)
+		}
+	})
+}
+
+// Orders side by side were each checked against a line without the other.
+func TestWhatTwoOrdersAskForIsHadOnce(t *testing.T) {
+	each(t, 2, func(ctx context.Context, t *testing.T, h *ordertest.House) {
+		for name, two := range map[string][2]string{"an add-on": {"weekly", "weekly"}, "a plan": {"plus", "plus"}} {
+			line := newLine(ctx, t, h, "start")
+			if _, _, _, err := h.Balances.TopUp(ctx, balance.TopupOrder{Subscription: line, Amount: money.OfMicros(100e6, "CHF"), Reference: "r"}); err != nil {
+				t.Fatal(err)
+			}
+			first := place(ctx, t, h, change(ctx, t, h, line, "add", two[0]))
+			second := place(ctx, t, h, change(ctx, t, h, line, "add", two[1]))
+			h.Work(ctx, t)
+			a, b := get(ctx, t, h, first), get(ctx, t, h, second)
+			if a.State == b.State || a.State == order.Failed && b.State != order.Completed {
+				t.Errorf("%s: the orders are %s and %s", name, a.State, b.State)
+			}
+			held := 0
+			for _, p := range see(ctx, t, h, line).Products {
+				if !p.Ended() {
+					held++
+				}
+			}
+			if held > 1 {
+				t.Errorf("%s is held %d times", name, held)
+			}
+			h.Balanced(ctx, t)
 		}
 	})
 }
