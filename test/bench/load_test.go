@@ -72,26 +72,22 @@ func (c *client) do(request []byte) (status int, body []byte, err error) {
 
 // result is what one measurement found.
 type result struct {
-	n        int
-	took     time.Duration
-	p50, p99 time.Duration
+	// perSecond is the rate of completed operations; 0 when nothing was measured.
+	perSecond float64
+	p50, p99  time.Duration
 }
 
-// rate is completed operations per second; 0 when nothing was measured.
-func (r result) rate() float64 {
-	if r.took == 0 {
-		return 0
-	}
-	return float64(r.n) / r.took.Seconds()
-}
+func (r result) rate() float64 { return r.perSecond }
 
-// measure runs work on as many goroutines as there are clients for about d and gathers the latencies. Each
-// goroutine gets its own worker from start. The first fifth of the time warms up and does not count.
+// measure runs work on as many goroutines as there are clients for about d, and until each has done something, and
+// gathers the latencies. Each goroutine gets its own worker from start. What began in the first fifth of the time
+// warms up and does not count.
 func measure(clients int, d time.Duration, start func(worker int) (func() error, error)) (result, error) {
 	var (
 		wg      sync.WaitGroup
 		mu      sync.Mutex
 		all     []time.Duration
+		rate    float64
 		first   error
 		running atomic.Bool
 		count   atomic.Bool
@@ -103,9 +99,10 @@ func measure(clients int, d time.Duration, start func(worker int) (func() error,
 			return result{}, err
 		}
 		wg.Go(func() {
-			took := make([]time.Duration, 0, 1<<16)
-			for running.Load() {
-				began := time.Now()
+			took := make([]time.Duration, 0, 1<<12)
+			var since, end time.Time
+			for running.Load() || len(took) == 0 {
+				counts, began := count.Load(), time.Now()
 				if err := one(); err != nil {
 					mu.Lock()
 					first = err
@@ -113,30 +110,29 @@ func measure(clients int, d time.Duration, start func(worker int) (func() error,
 					running.Store(false)
 					return
 				}
-				if count.Load() {
-					took = append(took, time.Since(began))
+				if end = time.Now(); !counts {
+					continue
+				}
+				if took = append(took, end.Sub(began)); len(took) == 1 {
+					since = began
 				}
 			}
 			mu.Lock()
 			all = append(all, took...)
+			rate += float64(len(took)) / end.Sub(since).Seconds()
 			mu.Unlock()
 		})
 	}
 	time.Sleep(d / 5)
 	count.Store(true)
-	began := time.Now()
 	time.Sleep(d * 4 / 5)
 	running.Store(false)
-	took := time.Since(began)
 	wg.Wait()
 	if first != nil {
 		return result{}, first
 	}
-	if len(all) == 0 {
-		return result{}, fmt.Errorf("nothing finished in %s", d)
-	}
 	slices.Sort(all)
-	return result{n: len(all), took: took, p50: all[len(all)/2], p99: all[len(all)*99/100]}, nil
+	return result{perSecond: rate, p50: all[len(all)/2], p99: all[len(all)*99/100]}, nil
 }
 
 // request is the bytes of one HTTP request.
