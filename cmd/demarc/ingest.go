@@ -27,28 +27,31 @@ type ingestCommand struct {
 
 // Run takes files in, and watches folders until it is told to stop. It fails when a file was refused or incomplete.
 func (k ingestCommand) Run(c *invocation) error {
-	return withHouse(c, func(h *app.House) error {
-		w := &ingesting{ingestCommand: k, c: c, house: h, sizes: map[string]fs.FileInfo{}}
-		folders, err := w.files()
-		if err != nil {
-			return err
-		}
-		for {
-			for _, dir := range folders {
-				if err := w.folder(dir); err != nil {
-					return err
-				}
-			}
-			if k.Once || len(folders) == 0 {
-				return w.verdict()
-			}
-			select {
-			case <-c.ctx.Done():
-				return w.verdict()
-			case <-clock.Real{}.After(k.Every):
+	h, done, err := app.Ingesting(c.ctx, &c.settings.Settings, app.NewLogger(c.stderr, &c.settings.Settings))
+	if err != nil {
+		return err
+	}
+	defer done()
+	w := &ingesting{ingestCommand: k, c: c, house: h, sizes: map[string]fs.FileInfo{}}
+	folders, err := w.files()
+	if err != nil {
+		return err
+	}
+	for {
+		for _, dir := range folders {
+			if err := w.folder(dir); err != nil {
+				return err
 			}
 		}
-	})
+		if k.Once || len(folders) == 0 {
+			return w.verdict()
+		}
+		select {
+		case <-c.ctx.Done():
+			return w.verdict()
+		case <-clock.Real{}.After(k.Every):
+		}
+	}
 }
 
 // ingesting is one run of the command.
@@ -63,7 +66,7 @@ type ingesting struct {
 
 func (w *ingesting) verdict() error {
 	if w.wrong > 0 {
-		return fmt.Errorf("%d files were refused or are incomplete", w.wrong)
+		return fmt.Errorf("refused or incomplete files: %d", w.wrong)
 	}
 	return nil
 }

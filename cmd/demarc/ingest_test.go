@@ -1,0 +1,72 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+)
+
+// drop writes files into a folder.
+func drop(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestIngestTakesWhatIsGoodAndSetsTheRestAside(t *testing.T) {
+	data, in := filepath.Join(t.TempDir(), "data"), t.TempDir()
+	const call = ",voice,2026-11-01T10:00:00Z,60,41441234567\n"
+	const good = "recordId,msisdn,usageType,start,quantity,otherNumber\nr1,41790000001" + call + "r2,x" + call
+	drop(t, in, map[string]string{
+		"a.csv": good, "b.csv": good, "d.txt": "hello\n", "e.csv.part": good,
+		"c.jsonl": `{"recordId":"j1","msisdn":"41790000001","usageType":"data","start":"2026-11-01T10:00:00Z","quantity":1000}` + "\n" + `{"recordId":"j2","msis`,
+	})
+	expect(t, 1, `^$`, `demarc migrate`, nil, "ingest", "--data", data, "--once", in)
+	expect(t, 0, ``, ``, nil, "migrate", "--data", data)
+	expect(t, 1, `a\.csv: 2 rows: 0 rated, 1 in suspense, 0 came before, 1 refused
+  line 3 \(byte \d+\): .*"x" is not a mobile number[\s\S]*b\.csv: refused: the file came before, as a\.csv[\s\S]*c\.jsonl: 1 rows: 0 rated, 1 in suspense[\s\S]*ends in the middle[\s\S]*d\.txt: refused: line 1: "hello"`,
+		`100 %[\s\S]*refused or incomplete files: 3`, nil, "ingest", "--data", data, "--once", in)
+	for dir, want := range map[string][]string{"done": {"a.csv"}, "failed": {"b.csv", "c.jsonl", "d.txt"}, "": {"done", "e.csv.part", "failed"}} {
+		entries, err := os.ReadDir(filepath.Join(in, dir))
+		var names []string
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+		if err != nil || !slices.Equal(names, want) {
+			t.Errorf("%s holds %v, want %v (%v)", dir, names, want, err)
+		}
+	}
+	// The rest of the file that was cut comes whole, by name: what was taken is not taken twice.
+	whole := filepath.Join(in, "whole.jsonl")
+	drop(t, in, map[string]string{"whole.jsonl": `{"recordId":"j1","msisdn":"41790000001","usageType":"data","start":"2026-11-01T10:00:00Z","quantity":1000}` + "\n"})
+	expect(t, 0, `whole\.jsonl: 1 rows: 0 rated, 0 in suspense, 1 came before, 0 refused`, ``, nil, "ingest", "--data", data, whole)
+	if _, err := os.Stat(whole); err != nil {
+		t.Errorf("a file that was named is not moved: %v", err)
+	}
+}
+
+func TestIngestStaysAwayFromADatabaseThatAServerHas(t *testing.T) {
+	data, in := filepath.Join(t.TempDir(), "data"), t.TempDir()
+	expect(t, 0, ``, ``, nil, "migrate", "--data", data)
+	held, err := os.OpenFile(filepath.Join(data, "demarc.db.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(held.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		t.Fatal(err)
+	}
+	drop(t, in, map[string]string{"a.csv": "recordId,msisdn,usageType,start,quantity\n"})
+	expect(t, 1, `^$`, `another demarc serves the database[\s\S]*POST /api/usage/file`, nil, "ingest", "--data", data, "--once", in)
+	if _, err := os.Stat(filepath.Join(in, "a.csv")); err != nil {
+		t.Errorf("its file was moved: %v", err)
+	}
+	if err := held.Close(); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, 0, `a\.csv: 0 rows`, ``, nil, "ingest", "--data", data, "--once", in)
+}
