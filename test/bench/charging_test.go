@@ -239,6 +239,14 @@ func (c *charging) usage() {
 		}
 		return err
 	}
+	// The first usage of a line wakes it, which is more than rating: that is out of the way before anything is measured.
+	first := make([]usage.Record, len(c.o.lines))
+	for n := range first {
+		first[n] = c.o.record(n)
+	}
+	if err := take(first); err != nil {
+		c.b.Fatal(err)
+	}
 	single := func(w int) (func() error, error) {
 		n := w * 7919
 		return func() error { n++; return take([]usage.Record{c.o.record(n)}) }, nil
