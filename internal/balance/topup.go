@@ -36,6 +36,8 @@ type Topup struct {
 	PeriodsDone     int      `json:"periodsDone,omitzero"`
 	Voucher         string   `json:"voucher,omitzero"`
 	Rest            sid.Rest `json:",embed"`
+
+	spent bool
 }
 
 // TopupOrder is a top-up that is asked for.
@@ -46,6 +48,9 @@ type TopupOrder struct {
 	Reference string
 	// Reason is free text.
 	Reason string
+	// Spent says that what is paid with can be spent once and is spent in the same transaction, as a voucher is: the
+	// reference is shown, and whether another payment bears it does not matter.
+	Spent bool
 }
 
 func (o TopupOrder) check() error {
@@ -70,9 +75,11 @@ func (s *Service) TopUp(ctx context.Context, o TopupOrder) (i id.ID, t Topup, ag
 	}
 	err = s.store.Write(ctx, func(ctx context.Context) error {
 		again = false
-		was, err := s.store.Claimant(ctx, referenceClaim, string(o.Subscription)+"/"+o.Reference)
-		if err != nil {
-			return err
+		var was id.ID
+		if !o.Spent {
+			if was, err = s.store.Claimant(ctx, referenceClaim, string(o.Subscription)+"/"+o.Reference); err != nil {
+				return err
+			}
 		}
 		if was != "" {
 			i, again = was, true
@@ -84,7 +91,7 @@ func (s *Service) TopUp(ctx context.Context, o TopupOrder) (i id.ID, t Topup, ag
 				SubscriptionID: o.Subscription, UsageType: Monetary, Amount: Quantity(string(o.Amount.Currency()), o.Amount.Micros()),
 				Reason: o.Reason, strict: true,
 			},
-			Reference: o.Reference,
+			Reference: o.Reference, spent: o.Spent,
 		}
 		i, t, err = added(ctx, s.Topups, &v)
 		return err
@@ -182,7 +189,7 @@ func (s *Service) pay(ctx context.Context, i id.ID, t *Topup) error {
 	text := "Top-up of " + inWords(h.Bucket.Unit, n)
 	if t.Reference != "" {
 		text += ", reference " + t.Reference
-		if t.PeriodsDone == 0 {
+		if t.PeriodsDone == 0 && !t.spent {
 			if err := s.claimReference(ctx, i, t); err != nil {
 				return err
 			}

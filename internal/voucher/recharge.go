@@ -184,7 +184,7 @@ func (s *Service) spend(ctx context.Context, line id.ID, v Shown, d store.Doc) (
 		return out, err
 	}
 	i, _, _, err := s.Balances.TopUp(ctx, balance.TopupOrder{
-		Subscription: line, Amount: v.Terms.Value, Reference: reference(v.Voucher.Serial), Reason: "voucher " + v.Voucher.Serial,
+		Subscription: line, Amount: v.Terms.Value, Reference: reference(v.Voucher.Serial), Reason: "voucher " + v.Voucher.Serial, Spent: true,
 	})
 	if err != nil {
 		return out, err

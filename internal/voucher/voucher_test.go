@@ -168,6 +168,23 @@ func TestAVoucherPaysItsValueAndBonusOnce(t *testing.T) {
 	})
 }
 
+// Whoever tops up may call the payment what a voucher's is called: that is not the voucher's payment.
+func TestAVoucherPaysWhateverOtherPaymentsAreCalled(t *testing.T) {
+	each(t, func(ctx context.Context, t *testing.T, h *bench) {
+		_, vouchers := h.batch(ctx, t, voucher.NewBatch{Count: 2})
+		line := h.line(ctx, t)
+		for n, amount := range []string{"20", "5"} {
+			if _, _, _, err := h.Balances.TopUp(ctx, balance.TopupOrder{Subscription: line, Amount: francs(t, amount), Reference: "voucher " + vouchers[n][0]}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := h.refill(ctx, line, vouchers[n][1]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.holds(ctx, t, line, "65.00")
+	})
+}
+
 func TestAVoucherIsSpentOnceUnderConcurrency(t *testing.T) {
 	each(t, func(ctx context.Context, t *testing.T, h *bench) {
 		_, vouchers := h.batch(ctx, t, voucher.NewBatch{})
