@@ -2,9 +2,11 @@ package order_test
 
 import (
 	"context"
+	"math"
 	"testing"
 	"time"
 
+	"github.com/demarc-bss/demarc/internal/balance"
 	netsim "github.com/demarc-bss/demarc/internal/connect/network"
 	"github.com/demarc-bss/demarc/internal/kernel/clock"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
@@ -116,4 +118,30 @@ func right(ctx context.Context, t *testing.T, h *ordertest.House, v order.Order)
 			t.Errorf("the line of an order that is %s holds %d of %s", v.State, s.Held, s.Bucket.Name)
 		}
 	}
+}
+
+// What the ledger has no room to count is refused for good: trying it again and again would leave the order open.
+func TestAnOrderThatTheLedgerCannotCountFails(t *testing.T) {
+	each(t, 1, func(ctx context.Context, t *testing.T, h *ordertest.House) {
+		line := newLine(ctx, t, h, "start")
+		home, _ := line.Home()
+		has, err := h.Store.Balance(ctx, home, balance.Issued, balance.Bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := math.MaxInt64 + has - 1
+		if err := h.Store.Write(ctx, func(ctx context.Context) error {
+			return h.Store.Post(ctx, home, store.Posting{CauseKind: "test", Cause: "1", Text: "all", Entries: []store.Entry{
+				{Account: balance.Issued, Unit: balance.Bytes, Amount: -all}, {Account: "elsewhere", Unit: balance.Bytes, Amount: all},
+			}})
+		}); err != nil {
+			t.Fatal(err)
+		}
+		i := place(ctx, t, h, change(ctx, t, h, line, "add", "weekly"))
+		h.Work(ctx, t)
+		if v := get(ctx, t, h, i); v.State != order.Failed || v.Errors[0].Code != store.CodeBalanceRange {
+			t.Errorf("the order is %s: %+v", v.State, v.Errors)
+		}
+		h.Balanced(ctx, t)
+	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/kernel/job"
+	"github.com/demarc-bss/demarc/internal/store"
 )
 
 // JobStep is the kind of job that takes an order on, forth or back, as far as it goes without anything from
@@ -230,8 +231,11 @@ func takenMeanwhile(err error) bool {
 
 // refusal reports whether a rule said no: trying again would not help.
 func refusal(err error) bool {
-	if fault.From(err).Code == codeRedraw {
+	switch fault.From(err).Code {
+	case codeRedraw:
 		return false
+	case store.CodeBalanceRange: // the ledger counts no further: it never will
+		return true
 	}
 	switch fault.KindOf(err) {
 	case fault.Invalid, fault.NotFound, fault.Conflict, fault.Forbidden, fault.Unsupported:
