@@ -239,8 +239,8 @@ func (a Allowance) check(wrong *fault.Several, at string, renews bool) {
 	case unit != a.Units:
 		wrong.Invalidf(at+".units", "an allowance of %s is counted in %s", a.UsageType, unit)
 	}
-	if a.Amount <= 0 {
-		wrong.Invalidf(at+".amount", "the amount of an allowance is above 0")
+	if a.Amount <= 0 || a.Amount > maxAmount {
+		wrong.Invalidf(at+".amount", "the amount of an allowance is above 0, and at most a petabyte")
 	}
 	if a.ValidityDays < 0 || a.ValidityDays > maxDays {
 		wrong.Invalidf(at+".validityDays", "validityDays is a number of days up to %d; 0 has no end", maxDays)
@@ -263,6 +263,10 @@ func (a Allowance) check(wrong *fault.Several, at string, renews bool) {
 const (
 	maxDays    = 3660
 	maxPeriods = 120
+	// maxAmount bounds what one allowance takes of the range in which the ledger counts what was ever granted.
+	maxAmount = 1e15
+	// maxLength is how many days, weeks, months or years a period has at most: calendars end with the year 9999.
+	maxLength = 1200
 )
 
 func (p Price) check(wrong *fault.Several, at string) {
@@ -273,8 +277,8 @@ func (p Price) check(wrong *fault.Several, at string) {
 			wrong.Invalidf(under(at, "price"), "the price is out of range")
 		}
 	}
-	if p.Length < 0 {
-		wrong.Invalidf(under(at, "recurringChargePeriodLength"), "the length of a period is not negative")
+	if p.Length < 0 || p.Length > maxLength {
+		wrong.Invalidf(under(at, "recurringChargePeriodLength"), "the length of a period is not negative, and at most %d", maxLength)
 	}
 }
 

@@ -136,6 +136,8 @@ func TestWhatIsWrongWithAnOffering(t *testing.T) {
 			"an end before its start": {`2027-01-01`, `2025-01-01`, "validFor.endDateTime"},
 			"a tax of words":          {`"taxRate":8.1`, `"taxRate":"much"`, "productOfferingPrice[0].tax.taxRate"},
 			"a negative period":       {`PeriodLength":1`, `PeriodLength":-1`, "productOfferingPrice[0].recurringChargePeriodLength"},
+			"a period without end":    {`PeriodLength":1`, `PeriodLength":2147483648`, "productOfferingPrice[0].recurringChargePeriodLength"},
+			"all that there is":       {`"amount":5`, `"amount":9223372036854775807`, "allowance[0].amount"},
 			"a nameless allowance":    {`"name":"Data"`, `"name":""`, "allowance[0].name"},
 			"an unknown usage":        {`"usageType":"data"`, `"usageType":"fax"`, "allowance[0].usageType"},
 			"wrong units":             {`"bytes"`, `"seconds"`, "allowance[0].units"},
