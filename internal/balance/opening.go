@@ -133,6 +133,9 @@ func (b Bucket) grant() (g Grant, err error) {
 	if g.Amount < 0 || payable(g.Unit, g.Amount) != g.Amount {
 		return g, fault.Invalidf("remainingValue.amount", "a bucket is opened with 0 or more, in what can be paid")
 	}
+	if err := inBounds(g.Amount); err != nil {
+		return g, fault.From(err).At("remainingValue.amount")
+	}
 	if b.ValidFor != nil {
 		g.Start, g.End = b.ValidFor.Start, b.ValidFor.End
 		if g.Start != nil && g.End != nil && !g.Start.Before(*g.End) {

@@ -105,6 +105,17 @@ func UnitOf(usageType, units string) string {
 	return ""
 }
 
+// most bounds what a client moves or grants at once: a thousand million in money, a petabyte. An account of a home
+// counts what all its lines were ever given: one slip of a key would leave nothing of its range for the others.
+const most = 1e15
+
+func inBounds(n int64) error {
+	if n > most || n < -most {
+		return fault.Invalidf("amount", "the amount is out of range")
+	}
+	return nil
+}
+
 // payable is an amount of money rounded to what can be paid, and any other as it is.
 func payable(unit string, n int64) int64 {
 	if c := money.Currency(unit); c.Valid() {

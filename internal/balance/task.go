@@ -232,7 +232,7 @@ func (t *Task) amount(h *Held) (int64, error) {
 	if a := payable(h.Bucket.Unit, n); a != n {
 		return 0, fault.New(fault.Invalid, CodeUnit, "an amount of %s has fewer decimals than %s", h.Bucket.Unit, t.Amount.Amount).At("amount")
 	}
-	return n, nil
+	return n, inBounds(n)
 }
 
 // found notes whose bucket it is.

@@ -138,9 +138,10 @@ func (s *Service) createTopup(ctx context.Context, i id.ID, t *Topup, now time.T
 		return err
 	}
 	t.PeriodsDone = 0
+	if err := t.periods(); err != nil {
+		return err
+	}
 	switch {
-	case t.NumberOfPeriods < 0 || t.NumberOfPeriods > maxPeriods:
-		return fault.Invalidf("numberOfPeriods", "numberOfPeriods is a number from 0 to %d", maxPeriods)
 	case t.RecurringPeriod != "" && periods[t.RecurringPeriod] == nil:
 		return fault.Invalidf("recurringPeriod", "recurringPeriod is weekly, fortnightly or monthly")
 	case t.NumberOfPeriods > 1 && t.RecurringPeriod == "":
@@ -164,6 +165,14 @@ func (s *Service) createTopup(ctx context.Context, i id.ID, t *Topup, now time.T
 		}
 		return s.goOn(ctx, i, t)
 	})
+}
+
+// periods refuses how often it is to come.
+func (t *Topup) periods() error {
+	if t.NumberOfPeriods < 0 || t.NumberOfPeriods > maxPeriods {
+		return fault.Invalidf("numberOfPeriods", "numberOfPeriods is a number from 0 to %d", maxPeriods)
+	}
+	return nil
 }
 
 // pay carries out one payment of a top-up.
@@ -291,6 +300,9 @@ func (s *Service) changeTopup(_ context.Context, prev, next *Topup, _ time.Time)
 		return unmoved("top-up", prev.Task, next.Task)
 	}
 	if err := next.check(false, false); err != nil {
+		return err
+	}
+	if err := next.periods(); err != nil {
 		return err
 	}
 	if next.Status == Created || next.Status == Cancelled || next.own {

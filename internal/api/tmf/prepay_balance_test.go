@@ -109,6 +109,7 @@ func TestABucketIsOpenedAndRead(t *testing.T) {
 		`{"usageType":"gas","remainingValue":{"amount":1,"units":"CHF"}}`:                                                                                    "usageType",
 		`{"usageType":"monetary","remainingValue":{"amount":1,"units":"DUCAT"},"logicalResource":[{"id":"41790000001"}]}`:                                    "remainingValue.units",
 		`{"usageType":"monetary","remainingValue":{"amount":-1,"units":"CHF"},"logicalResource":[{"id":"41790000001"}]}`:                                     "remainingValue.amount",
+		`{"usageType":"monetary","remainingValue":{"amount":1000000000.01,"units":"CHF"},"logicalResource":[{"id":"41790000001"}]}`:                          "remainingValue.amount",
 		`{"usageType":"monetary","remainingValue":{"amount":1.001,"units":"CHF"},"logicalResource":[{"id":"41790000001"}]}`:                                  "remainingValue.amount",
 		`{"usageType":"data","remainingValue":{"amount":1,"units":"GB"},"logicalResource":[{"id":"sub_01m7yy49c2e2vbxw1j9f2z80bb"}]}`:                        "product",
 		`{"usageType":"data","remainingValue":{"amount":1,"units":"GB"},"product":[{"id":"41790000001"}],"validFor":{"endDateTime":"2020-01-01T00:00:00Z"}}`: "validFor.endDateTime",
@@ -189,6 +190,7 @@ func TestATopUpThatIsRefusedIsRecordedAsFailed(t *testing.T) {
 		task("20", `,"bucket":{"id":"`+first+`"},"voucher":"1234"`):                              "notOffered",
 		task("20", `,"bucket":{"id":"`+first+`"},"isAutoTopup":true`):                            "notOffered",
 		task("9300000000000", `,"bucket":{"id":"`+first+`"}`):                                    "unitMismatch",
+		task("1000000000.01", `,"bucket":{"id":"`+first+`"}`):                                    "invalidValue",
 	} {
 		failed := s.do("POST", prepay+"/topupBalance", body, 201)
 		expect(t, failed, map[string]string{"status": "failed"})
@@ -216,6 +218,9 @@ func TestATopUpThatIsRefusedIsRecordedAsFailed(t *testing.T) {
 	s.do("PATCH", one, `{"status":"cancelled"}`, 409)
 	s.do("PATCH", one, `{"amount":{"amount":30,"units":"CHF"}}`, 409)
 	s.do("PATCH", one, `{"description":"at the station"}`, 200)
+	monthly := prepay + "/topupBalance/" + at(s.do("POST", prepay+"/topupBalance", task("5", `,"bucket":{"id":"`+first+`"},"recurringPeriod":"monthly","numberOfPeriods":3`), 201), "id")
+	s.do("PATCH", monthly, `{"numberOfPeriods":-5}`, 400)
+	s.do("PATCH", monthly, `{"numberOfPeriods":5}`, 200)
 }
 
 func TestAReservationHoldsIsConsumedAndGivenBack(t *testing.T) {
