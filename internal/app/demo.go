@@ -6,12 +6,16 @@ import (
 	"log/slog"
 
 	"github.com/demarc-bss/demarc/internal/auth"
+	connect "github.com/demarc-bss/demarc/internal/connect/network"
 	"github.com/demarc-bss/demarc/internal/demo"
 	"github.com/demarc-bss/demarc/internal/worker"
 )
 
 // LoadDemo fills the database with demonstration data, unless it has customers, and says what it did.
 func (h *House) LoadDemo(ctx context.Context) (string, error) {
+	if h.Network.Connector == nil { // demonstration data needs no network, and its lines would wait for one
+		h.Network.Connector = connect.NewSimulator(connect.SimulatorOptions{})
+	}
 	configured, err := h.settings.Providers()
 	if err != nil {
 		return "", err

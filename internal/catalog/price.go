@@ -168,7 +168,9 @@ func (v OfferingPrice) value() Price {
 
 // Offering is an offering with the prices that hold now: those it refers to are looked up, those of another time
 // or not in use are left out. A price of another system stays a reference, which nobody can buy by.
-func (s *Service) Offering(ctx context.Context, i id.ID) (Offering, error) { return s.priced(ctx, i, false) }
+func (s *Service) Offering(ctx context.Context, i id.ID) (Offering, error) {
+	return s.priced(ctx, i, false)
+}
 
 // Sold is an offering as those have it who bought it: with all its prices, those it refers to looked up, whether they
 // are still asked of others or not.

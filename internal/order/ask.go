@@ -390,9 +390,12 @@ func (p *planner) forNewLine(what string) error {
 
 // money refuses what cannot be paid.
 func (p *planner) money(ctx context.Context) error {
-	currency, err := p.s.Accounts.CurrencyOf(ctx, p.account)
-	if err != nil || p.accountID == "" {
+	if p.accountID == "" {
 		return nil // what is wrong with the account is told already
+	}
+	currency, err := p.s.Accounts.CurrencyOf(ctx, p.account)
+	if err != nil {
+		return err
 	}
 	for _, it := range p.v.all() {
 		l := p.made[it]

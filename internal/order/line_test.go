@@ -70,7 +70,7 @@ func TestALineIsBlockedAndOpenedAgain(t *testing.T) {
 func TestASIMThatIsSoldSaysOfWhichFormItIs(t *testing.T) {
 	each(t, 2, func(ctx context.Context, t *testing.T, h *ordertest.House) {
 		more(ctx, t, h, "sims:\n  - {key: esim, name: eSIM, oneTimePrice: 1}\n  - {key: card, name: SIM card, oneTimePrice: 2}\n")
-		profile, _, err := h.Inventory.SIMs.Add(ctx, &inventory.SIM{ICCID: "8941001000000009996", IMSI: "228019999999999", Form: inventory.ESIM, Status: inventory.Available})
+		profile, _, err := h.Inventory.SIMs.Add(ctx, &inventory.SIM{ICCID: "8941001000000009999", IMSI: "228019999999999", Form: inventory.ESIM, Status: inventory.Available})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -219,9 +219,10 @@ func TestAPortIsCancelledUntilItIsBeyondReturn(t *testing.T) {
 func TestAPortBeyondReturnIsTakenBackWhenItIsThere(t *testing.T) {
 	timed(t, 1, func(ctx context.Context, t *testing.T, h *ordertest.House, c *clock.Virtual) {
 		i := place(ctx, t, h, h.Order(ctx, t, h.Account(ctx, t), "start", word("MSISDN", "41761234567"), word(order.CharDonor, "SALT")))
-		for range 6 {
-			h.Work(ctx, t)
+		h.Work(ctx, t)
+		for range 7 {
 			c.Advance(15 * time.Minute)
+			h.Work(ctx, t)
 		}
 		if p := get(ctx, t, h, i).Items[0].Port; !p.Crossed {
 			t.Fatalf("the port is not beyond return: %+v", p)

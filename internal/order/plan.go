@@ -316,9 +316,7 @@ func (p *planner) does(at visitable, process string, l *line, o *offer) error {
 		it.Product = &Product{}
 	}
 	if l != nil && l.id != "" {
-		if !id.ID(it.Product.ID).Is(subscription.HeldKind) {
-			it.Product.ID = string(l.id)
-		}
+		it.Product.ID = string(l.id) // what it holds, when that was named, is in Held
 		it.Was = l.was.State
 	}
 	if o != nil && it.Action != actionDelete {

@@ -249,11 +249,12 @@ func refusal(err error) bool {
 // but fails for that reason.
 func (s *Service) advance(ctx context.Context, m move, why *fault.Error) error {
 	chosen, err := s.choose(ctx, m, why)
-	if err != nil && !refusal(err) {
-		return err
-	}
-	if err != nil {
+	switch {
+	case err == nil:
+	case refusal(err):
 		why = fault.From(err)
+	default:
+		return err
 	}
 	return s.carry(ctx, m.Order, func(ctx context.Context, v *Order, now time.Time) error {
 		w, step, ms := s.work(m, v)
@@ -275,10 +276,11 @@ func (s *Service) choose(ctx context.Context, m move, why *fault.Error) (map[str
 		return nil, nil
 	}
 	v, _, err := s.Orders.Get(ctx, m.Order)
-	if err != nil {
-		if fault.KindOf(err) == fault.NotFound {
-			return nil, nil // deleted before it began: nothing is due
-		}
+	switch fault.KindOf(err) {
+	case fault.None:
+	case fault.NotFound:
+		return nil, nil // deleted before it began: nothing is due
+	default:
 		return nil, err
 	}
 	w, step, _ := s.work(m, &v)

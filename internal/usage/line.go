@@ -89,7 +89,7 @@ func (b *batch) named(ctx context.Context, e *entry) error {
 func at(lines []*line, moment time.Time) *line {
 	var now *line
 	for _, l := range slices.Backward(lines) { // the newest first
-		started := l.v.StartDate != nil && !moment.Before(l.v.StartDate.Truncate(time.Second))
+		started := started(l.v, moment)
 		if started && (l.v.TerminationDate == nil || moment.Before(*l.v.TerminationDate)) {
 			return l
 		}
@@ -114,13 +114,26 @@ func (b *batch) admitted(e *entry) *suspended {
 	return nil
 }
 
+// started reports whether a line lived at a moment. One that was made ahead of its sale is woken by the first of its
+// usage that comes in, and what it was used for just before came in later.
+func started(v subscription.Line, moment time.Time) bool {
+	if v.StartDate == nil {
+		return false
+	}
+	from := *v.StartDate
+	if len(v.Plans) > 0 && v.Plans[0].From.Before(from) {
+		from = v.Plans[0].From
+	}
+	return !moment.Before(from.Truncate(time.Second))
+}
+
 // served reports whether the network served a line at a moment: it is in a state in which it does, or came to one in
 // which it does not only later.
 func served(v subscription.Line, moment time.Time) bool {
 	if v.State == subscription.Available {
 		return true
 	}
-	if v.StartDate == nil || moment.Before(v.StartDate.Truncate(time.Second)) {
+	if !started(v, moment) {
 		return false
 	}
 	if v.State.MayUse() || v.State == subscription.Disconnecting {

@@ -484,7 +484,8 @@ func TestAForeignNetworkIsOneOfAnotherIMSI(t *testing.T) {
 func TestFirstUseMakesALineActive(t *testing.T) {
 	each(t, func(ctx context.Context, t *testing.T, d *desk) {
 		p := d.sell(ctx, t, "standard", "10", func(v *subscription.Line) { v.State, v.StartDate = subscription.Available, nil })
-		if got := d.ingest(ctx, t, call(p, "a", 60)); got[0].Status != usage.Rated {
+		got := d.ingest(ctx, t, call(p, "a", 60), call(p, "b", 60)) // both from before they came in
+		if got[0].Status != usage.Rated || got[1].Status != usage.Rated {
 			t.Fatalf("%+v", got)
 		}
 		if v, _, err := d.Subscriptions.Lines.Get(ctx, p.line); v.State != subscription.Active || err != nil {

@@ -126,8 +126,8 @@ func uploadOf(q url.Values) bulkupload.Upload {
 
 // fileOf is the file that a request carries: its body, or the first file of its form.
 func fileOf(r *op.Request) (file []byte, name string, err error) {
-	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != formOfFiles {
+	media, params, notMedia := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if notMedia != nil || media != formOfFiles {
 		return r.Body, "", nil
 	}
 	form := multipart.NewReader(bytes.NewReader(r.Body), params["boundary"])
