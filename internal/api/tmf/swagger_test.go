@@ -113,8 +113,9 @@ func object(s *tmf630.Shape, depth int, wanted func(*tmf630.Attribute) bool) map
 var owned = map[string][]string{
 	"Usage": {"status"}, "ProductOrder": {"state", "orderTotalPrice", "cancellationReason", "cancellationDate"},
 	"ShoppingCart": {"cartTotalPrice", "validFor"}, "Category": {"isRoot"}, // it has a parent
-	"Bucket":    {"remainingValue", "reservedValue"},
-	"ImportJob": {"creationDate", "completionDate", "errorLog"}, "ExportJob": {"creationDate", "completionDate", "errorLog"},
+	"Bucket":       {"remainingValue", "reservedValue"},
+	"TopupBalance": {"voucher"}, // a code that is as good as money is kept nowhere
+	"ImportJob":    {"creationDate", "completionDate", "errorLog"}, "ExportJob": {"creationDate", "completionDate", "errorLog"},
 }
 
 // priced are attributes of items that demarc works out: what is for sale has its price in the catalogue.
