@@ -19,6 +19,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/config"
 	"github.com/demarc-bss/demarc/internal/hub"
 	"github.com/demarc-bss/demarc/internal/kernel/clock"
+	"github.com/demarc-bss/demarc/internal/store"
 	"github.com/demarc-bss/demarc/internal/worker"
 )
 
@@ -151,7 +152,7 @@ func (a *App) openDatabase(ctx context.Context) error {
 	if cache == 0 {
 		cache = -1
 	}
-	if a.House, err = open(ctx, a.settings, a.url, a.o.Logger, a.o.Clock, cache); err != nil {
+	if a.House, err = open(ctx, a.settings, a.url, store.Options{Clock: a.o.Clock, Logger: a.o.Logger, CacheBytes: cache}); err != nil {
 		return err
 	}
 	a.onStop(func(context.Context) error { return a.Store.Close() })

@@ -35,7 +35,7 @@ func Open(ctx context.Context, s *config.Settings, log *slog.Logger) (*House, er
 	if _, err := openFolder(s); err != nil {
 		return nil, err
 	}
-	return open(ctx, s, s.BaseURL(), log, clock.Real{}, -1)
+	return open(ctx, s, s.BaseURL(), store.Options{Clock: clock.Real{}, Logger: log, CacheBytes: -1})
 }
 
 // OpenCurrent is Open for commands that need the schema that this demarc knows.
@@ -54,16 +54,15 @@ func OpenCurrent(ctx context.Context, s *config.Settings, log *slog.Logger) (*Ho
 	return h, nil
 }
 
-// open opens the database; base is how clients reach the server.
-func open(ctx context.Context, s *config.Settings, base string, log *slog.Logger, c clock.Clock, cacheBytes int64) (*House, error) {
+// open opens the database with what the settings say beside the options given; base is how clients reach the server.
+func open(ctx context.Context, s *config.Settings, base string, o store.Options) (*House, error) {
 	at := s.DatabaseURL()
-	db, err := store.Open(ctx, at, store.Options{
-		Clock: c, Logger: log, Readers: s.Readers, CacheBytes: cacheBytes, Group: s.GroupWrite, Hosts: hosts(base),
-	})
+	o.Readers, o.Group, o.Hosts = s.Readers, s.GroupWrite, hosts(base)
+	db, err := store.Open(ctx, at, o)
 	if err != nil {
 		return nil, databaseAdvice(at, fmt.Errorf("the database cannot be opened: %w", err))
 	}
-	h, err := build(db, s, base, c, log, voucherSecret(s))
+	h, err := build(db, s, base, o.Clock, o.Logger, voucherSecret(s))
 	if err != nil {
 		_ = db.Close()
 	}

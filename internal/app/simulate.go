@@ -15,6 +15,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/demo"
 	"github.com/demarc-bss/demarc/internal/kernel/clock"
 	"github.com/demarc-bss/demarc/internal/simulate"
+	"github.com/demarc-bss/demarc/internal/store"
 	"github.com/demarc-bss/demarc/internal/worker"
 )
 
@@ -34,6 +35,9 @@ type Cost struct {
 	PeakMiB     int64 `json:"peakMemoryMiB"`
 	DatabaseMiB int64 `json:"databaseMiB"`
 }
+
+// cacheOfSimulation bounds the documents that are kept in memory: those of the lines that are looked at within days.
+const cacheOfSimulation = 64 << 20
 
 // simulatedProvider is the service provider of simulations.
 const simulatedProvider = 1
@@ -85,7 +89,9 @@ func simulatedWorld(ctx context.Context, s *config.Settings, folder string, o *S
 		return nil, nil, err
 	}
 	quiet := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	h, err := open(ctx, &own, own.BaseURL(), quiet, virtual, 64<<20)
+	h, err := open(ctx, &own, own.BaseURL(), store.Options{
+		Clock: virtual, Logger: quiet, CacheBytes: cacheOfSimulation, Fleeting: o.Database == "",
+	})
 	if err != nil {
 		release()
 		return nil, nil, err

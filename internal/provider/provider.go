@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
@@ -53,11 +54,19 @@ type ServiceProvider struct {
 
 // Location is the service provider's time zone.
 func (v ServiceProvider) Location() *time.Location {
-	if l, err := time.LoadLocation(v.TimeZone); err == nil {
-		return l
+	if l, ok := zones.Load(v.TimeZone); ok {
+		return l.(*time.Location)
 	}
-	return time.UTC
+	l, err := time.LoadLocation(v.TimeZone)
+	if err != nil {
+		return time.UTC
+	}
+	zones.Store(v.TimeZone, l)
+	return l
 }
+
+// zones are the time zones that were read, by name: reading one parses a file, and every renewal and usage needs one.
+var zones sync.Map
 
 var (
 	countryForm  = regexp.MustCompile(`^[A-Z]{2}$`)

@@ -16,7 +16,7 @@ type habit struct {
 	// share is how many of a hundred are like that; taste where in the order of prices their plan is, 0 to 1.
 	share int
 	taste float64
-	// calls and texts are how many go out, seconds how long a call lasts, megabytes how much data flows.
+	// calls and texts are how many go out that are told of one by one, seconds how long a call lasts, megabytes how much data flows.
 	calls, texts, seconds, megabytes float64
 	// abroad is the chance that a call or message goes to another country, roams that a day in summer is spent there.
 	abroad, roams float64
@@ -30,11 +30,11 @@ type habit struct {
 
 // habits are those of an operator's customers.
 var habits = []habit{
-	{name: "now and then", share: 26, taste: 0, calls: 0.10, texts: 0.06, seconds: 70, megabytes: 12, abroad: 0.02, roams: 0.01, weekend: 1.1, prompt: 0.75, vouchers: 0.55},
-	{name: "every day", share: 34, taste: 0.35, calls: 0.22, texts: 0.10, seconds: 110, megabytes: 160, abroad: 0.02, roams: 0.02, weekend: 1.2, prompt: 0.92, vouchers: 0.30},
-	{name: "always on", share: 20, taste: 0.75, calls: 0.15, texts: 0.08, seconds: 90, megabytes: 700, abroad: 0.02, roams: 0.03, weekend: 1.4, prompt: 0.95, vouchers: 0.20},
-	{name: "at work", share: 12, taste: 0.6, calls: 0.55, texts: 0.08, seconds: 160, megabytes: 220, abroad: 0.06, roams: 0.04, weekend: 0.3, prompt: 0.98, vouchers: 0.05},
-	{name: "calls home", share: 8, taste: 0.2, calls: 0.25, texts: 0.10, seconds: 240, megabytes: 70, abroad: 0.55, roams: 0.01, weekend: 1.5, prompt: 0.85, vouchers: 0.60},
+	{name: "now and then", share: 26, taste: 0, calls: 0.05, texts: 0.03, seconds: 70, megabytes: 12, abroad: 0.02, roams: 0.01, weekend: 1.1, prompt: 0.75, vouchers: 0.55},
+	{name: "every day", share: 34, taste: 0.35, calls: 0.11, texts: 0.05, seconds: 110, megabytes: 160, abroad: 0.02, roams: 0.02, weekend: 1.2, prompt: 0.92, vouchers: 0.30},
+	{name: "always on", share: 20, taste: 0.75, calls: 0.075, texts: 0.04, seconds: 90, megabytes: 700, abroad: 0.02, roams: 0.03, weekend: 1.4, prompt: 0.95, vouchers: 0.20},
+	{name: "at work", share: 12, taste: 0.6, calls: 0.275, texts: 0.04, seconds: 160, megabytes: 220, abroad: 0.06, roams: 0.04, weekend: 0.3, prompt: 0.98, vouchers: 0.05},
+	{name: "calls home", share: 8, taste: 0.2, calls: 0.125, texts: 0.05, seconds: 240, megabytes: 70, abroad: 0.55, roams: 0.01, weekend: 1.5, prompt: 0.85, vouchers: 0.60},
 }
 
 // habitOf draws a habit by the shares.
@@ -101,7 +101,7 @@ func (s *subscriber) day(end time.Time, zone *time.Location, p *plan) (out []usa
 }
 
 // tells is the chance that a network tells today of the data that flowed.
-const tells = 0.4
+const tells = 0.2
 
 // source is who records the simulation's usage.
 const source = "simulation"

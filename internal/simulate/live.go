@@ -19,7 +19,7 @@ import (
 
 const (
 	// every is after how many days at the latest a line's usage is taken in.
-	every = 10
+	every = 14
 	// ingest is how many records are handed over at once.
 	ingest = 2000
 )
@@ -33,7 +33,7 @@ const (
 	comesBack = 0.08
 )
 
-// use takes in what was used since the last time: of a tenth of the lines each day, and of those whose period ends
+// use takes in what was used since the last time: of a fourteenth of the lines each day, and of those whose period ends
 // or that did something, at once. all takes in everything.
 func (p *play) use(ctx context.Context, all bool) error {
 	var records []usage.Record

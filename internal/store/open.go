@@ -63,7 +63,7 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 			s.docs = cache.New[Doc](o.CacheBytes)
 			docs = s.docs
 		}
-		s.db, err = engine.OpenSQLite(engine.SQLitePath(rest), engine.Options{Readers: o.Readers, Group: o.Group}, docs)
+		s.db, err = engine.OpenSQLite(engine.SQLitePath(rest), engine.Options{Readers: o.Readers, Group: o.Group, Fleeting: o.Fleeting}, docs)
 	case "postgres", "postgresql":
 		s.db, err = engine.OpenPostgres(ctx, url, engine.Options{Readers: o.Readers})
 	default:

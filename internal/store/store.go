@@ -26,6 +26,9 @@ type Options struct {
 	CacheBytes int64
 	// Group is how many writes one SQLite fsync may acknowledge (default 64; 1 turns grouping off).
 	Group int
+	// Fleeting is for a database that is thrown away when the process ends (SQLite only): nothing is flushed to the disk, so
+	// that a loss of power may leave nothing that can be read, and pages are kept in memory longer.
+	Fleeting bool
 	// Hosts are the names (host or host:port) under which clients reach this installation: an absolute href
 	// to another one is another server's, and its id is not checked.
 	Hosts []string

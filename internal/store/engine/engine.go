@@ -14,6 +14,8 @@ type Options struct {
 	Readers int
 	// Group is how many writes one SQLite fsync may acknowledge.
 	Group int
+	// Fleeting is for a SQLite file that is thrown away when the process ends: nothing is flushed to the disk.
+	Fleeting bool
 }
 
 // Docs is a cache of documents, told of each commit before and after it.

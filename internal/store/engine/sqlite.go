@@ -22,6 +22,13 @@ type sqliteDB struct {
 	*committer
 	readers chan *sqliteConn
 	all     []*sqliteConn
+	pace    pace
+}
+
+// pace is when the engine waits for the disk: at which flushes, and after how many pages of log.
+type pace struct {
+	synchronous string
+	checkpoint  int
 }
 
 // Page cache in KiB of the writer and of each reader, filled as it is used: enough for the inner pages of the
@@ -35,6 +42,13 @@ const (
 // checkpointPages is after how many pages the log is carried over to the file: half of what the log may keep. Pages that
 // change again and again meanwhile are carried over once.
 const checkpointPages = 8000
+
+// What a file that is thrown away has instead: there is one such in a process, it is written to all the time, and nobody
+// waits for the log to be carried over.
+const (
+	fleetingWriterCacheKiB  = 131072
+	fleetingCheckpointPages = 16000
+)
 
 // keptStatements bounds the prepared statements of one connection; filters make new ones without end.
 const keptStatements = 256
@@ -60,7 +74,12 @@ func OpenSQLite(path string, o Options, docs Docs) (Engine, error) {
 		return nil, err
 	}
 	db := &sqliteDB{readers: make(chan *sqliteConn, o.Readers)}
-	writer, err := db.open(drv, path, writerCacheKiB, false)
+	db.pace = pace{synchronous: "FULL", checkpoint: checkpointPages}
+	cacheKiB := writerCacheKiB
+	if o.Fleeting {
+		db.pace, cacheKiB = pace{synchronous: "OFF", checkpoint: fleetingCheckpointPages}, fleetingWriterCacheKiB
+	}
+	writer, err := db.open(drv, path, cacheKiB, false)
 	if err != nil {
 		return nil, fmt.Errorf("store: open %s: %w", path, err)
 	}
@@ -79,11 +98,11 @@ func (db *sqliteDB) open(drv *sqlite.Driver, path string, cacheKiB int, readOnly
 	q := url.Values{}
 	q.Set("_busy_timeout", "10000")
 	q.Set("_journal_mode", "WAL")
-	q.Set("_synchronous", "FULL")
+	q.Set("_synchronous", db.pace.synchronous)
 	q.Add("_pragma", fmt.Sprintf("cache_size(-%d)", cacheKiB))
 	q.Add("_pragma", "temp_store(MEMORY)")
 	q.Add("_pragma", "journal_size_limit(67108864)")
-	q.Add("_pragma", fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages))
+	q.Add("_pragma", fmt.Sprintf("wal_autocheckpoint(%d)", db.pace.checkpoint))
 	if readOnly {
 		q.Set("_query_only", "1")
 	}

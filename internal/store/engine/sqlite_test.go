@@ -53,3 +53,21 @@ func TestBrokenGroupCommitsNothing(t *testing.T) {
 		t.Fatalf("%v was kept (%v)", kept, err)
 	}
 }
+
+// What is acknowledged is on the disk, but in a file that is thrown away anyway.
+func TestOnlyAFleetingFileIsNotFlushed(t *testing.T) {
+	ctx := context.Background()
+	for fleeting, want := range map[bool]int{false: 2, true: 0} { // FULL, OFF
+		db, err := OpenSQLite(filepath.Join(t.TempDir(), "x.db"), Options{Readers: 1, Group: 8, Fleeting: fleeting}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := -1
+		err = db.Write(ctx, "", func(tx *Tx) error {
+			return Each(ctx, tx.Conn, "PRAGMA synchronous", nil, func(r Rows) error { return r.Scan(&got) })
+		})
+		if err := errors.Join(err, db.Close()); err != nil || got != want {
+			t.Errorf("fleeting %v: synchronous is %d, want %d (%v)", fleeting, got, want, err)
+		}
+	}
+}
