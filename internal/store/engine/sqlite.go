@@ -46,7 +46,7 @@ const checkpointPages = 8000
 // What a file that is thrown away has instead: there is one such in a process, it is written to all the time, and nobody
 // waits for the log to be carried over.
 const (
-	fleetingWriterCacheKiB  = 131072
+	fleetingWriterCacheKiB  = 65536
 	fleetingCheckpointPages = 16000
 )
 
