@@ -167,8 +167,8 @@ func TestPlansNumbersAndSIMsAreLoaded(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, 0, ``, ``, nil, "migrate", "--data", data)
-	expect(t, 0, `1 of 1 offerings`, ``, nil, "seed", "--data", data, "--spid", "3", "--plans", plans)
-	expect(t, 0, `0 of 1 offerings`, ``, nil, "seed", "--data", data, "--spid", "3", "--plans", plans)
+	expect(t, 0, `1 of 1 entries`, ``, nil, "seed", "--data", data, "--spid", "3", "--plans", plans)
+	expect(t, 0, `0 of 1 entries`, ``, nil, "seed", "--data", data, "--spid", "3", "--plans", plans)
 	expect(t, 0, `5 numbers were added[\s\S]*4 SIMs were added`, ``, nil, "seed", "--data", data, "--spid", "3", "--numbers", "41790000000+5", "--sims", "41001/22801/1+4")
 	expect(t, 1, ``, `is not FIRST\+COUNT`, nil, "seed", "--data", data, "--numbers", "41790000000")
 	if err := os.WriteFile(plans, []byte(text+"  - {key: a, name: B}\n"), 0o600); err != nil {

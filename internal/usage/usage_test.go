@@ -438,7 +438,9 @@ func TestTheLineIsTheOneThatHadTheNumberThen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		second := d.sell(ctx, t, "standard", "10", func(v *subscription.Line) { v.MSISDN, v.StartDate = first.number, ptr(began.AddDate(0, 0, -5)) })
+		second := d.sell(ctx, t, "standard", "10", func(v *subscription.Line) {
+			v.MSISDN, v.StartDate, v.Plans[0].From = first.number, ptr(began.AddDate(0, 0, -5)), began.AddDate(0, 0, -5)
+		})
 		late := call(first, "late", 60)
 		late.Start = began.AddDate(0, 0, -11)
 		between := call(first, "between", 60)
