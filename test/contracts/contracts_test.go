@@ -149,11 +149,16 @@ func TestTheServedEndpointsAreThoseWrittenDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	var written []string
+	chosen := map[string]string{}
 	for line := range strings.Lines(string(text)) {
-		written = append(written, strings.Fields(line)[0])
+		row, operation, _ := strings.Cut(strings.TrimSpace(line), " ")
+		written, chosen[row] = append(written, row), operation
 	}
 	all := endpoints(t)
 	for _, e := range all {
+		if path, open := strings.CutPrefix(e.operation, "- "); open && strings.HasSuffix(chosen[e.id], " "+path) {
+			e.operation = chosen[e.id] // the table leaves the method open: it is the one that we wrote down
+		}
 		switch listed := slices.Contains(written, e.id); {
 		case listed && !have[e.operation]:
 			t.Errorf("%s %s is not served any more", e.id, e.operation)
