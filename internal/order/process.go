@@ -263,7 +263,7 @@ func (s *Service) advance(ctx context.Context, m move, why *fault.Error) error {
 		}
 		if why != nil {
 			v.failed(w.Item, ms, StepFailed, why, now)
-			return nil
+			return nil //nolint:nilerr // the refusal is recorded in the order
 		}
 		w.Chosen, w.Now = chosen, now
 		return s.step(ctx, w, step, ms, m.Back)
@@ -279,7 +279,7 @@ func (s *Service) choose(ctx context.Context, m move, why *fault.Error) (map[str
 	switch fault.KindOf(err) {
 	case fault.None:
 	case fault.NotFound:
-		return nil, nil // deleted before it began: nothing is due
+		return nil, nil //nolint:nilerr // deleted before it began: nothing is due
 	default:
 		return nil, err
 	}

@@ -126,9 +126,9 @@ func uploadOf(q url.Values) bulkupload.Upload {
 
 // fileOf is the file that a request carries: its body, or the first file of its form.
 func fileOf(r *op.Request) (file []byte, name string, err error) {
-	media, params, notMedia := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if notMedia != nil || media != formOfFiles {
-		return r.Body, "", nil
+	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != formOfFiles {
+		return r.Body, "", nil //nolint:nilerr // a body of no declared form is the file itself
 	}
 	form := multipart.NewReader(bytes.NewReader(r.Body), params["boundary"])
 	for {
