@@ -248,13 +248,14 @@ func refusal(err error) bool {
 // from outside. A move that the order does not wait for (any more) is not made. With why, the move is not made
 // but fails for that reason.
 func (s *Service) advance(ctx context.Context, m move, why *fault.Error) error {
-	chosen, err := s.choose(ctx, m, why)
-	switch {
-	case err == nil:
-	case refusal(err):
-		why = fault.From(err)
-	default:
-		return err
+	var chosen map[string]id.ID
+	if !m.Back && why == nil {
+		var err error
+		if chosen, err = s.choose(ctx, m); refusal(err) {
+			why = fault.From(err)
+		} else if err != nil {
+			return err
+		}
 	}
 	return s.carry(ctx, m.Order, func(ctx context.Context, v *Order, now time.Time) error {
 		w, step, ms := s.work(m, v)
@@ -270,25 +271,20 @@ func (s *Service) advance(ctx context.Context, m move, why *fault.Error) error {
 	})
 }
 
-// choose runs the step's choice outside of any transaction, if the step is still to be done.
-func (s *Service) choose(ctx context.Context, m move, why *fault.Error) (map[string]id.ID, error) {
-	if m.Back || why != nil {
-		return nil, nil
-	}
+// choose runs the step's choice outside of any transaction, if the step is still to be done: an order that was
+// deleted before it began waits for nothing.
+func (s *Service) choose(ctx context.Context, m move) (map[string]id.ID, error) {
 	v, _, err := s.Orders.Get(ctx, m.Order)
-	switch fault.KindOf(err) {
-	case fault.None:
-	case fault.NotFound:
-		return nil, nil //nolint:nilerr // deleted before it began: nothing is due
-	default:
+	if err != nil && fault.KindOf(err) != fault.NotFound {
 		return nil, err
 	}
 	w, step, _ := s.work(m, &v)
+	chosen := map[string]id.ID{}
 	if w == nil || step.Choose == nil {
-		return nil, nil
+		return chosen, nil
 	}
-	w.Chosen = map[string]id.ID{}
-	return w.Chosen, step.Choose(ctx, w)
+	w.Chosen = chosen
+	return chosen, step.Choose(ctx, w)
 }
 
 // work finds what a move is about; nil when the order does not wait for it (any more).
