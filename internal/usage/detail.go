@@ -36,7 +36,7 @@ type Total struct {
 }
 
 // Details lists what a line used and was charged for, the newest first, with the totals of the whole period by usage
-// type.
+// type. A line that is not there is a NotFound fault.
 func (s *Service) Details(ctx context.Context, p Period) (page []Detail, totals []Total, err error) {
 	by := map[string]*Total{rating.Voice: {UsageType: rating.Voice}, rating.Data: {UsageType: rating.Data}, rating.SMS: {UsageType: rating.SMS}}
 	text := func(path string, op store.Op, v string) store.Filter {
@@ -50,6 +50,10 @@ func (s *Service) Details(ctx context.Context, p Period) (page []Detail, totals 
 	skipped := 0
 	err = s.store.Snapshot(ctx, func(ctx context.Context) error {
 		page, skipped, q.Offset = nil, 0, 0
+		line, _, err := s.Subscriptions.Lines.Get(ctx, p.Line)
+		if err != nil {
+			return err
+		}
 		for k := range by {
 			*by[k] = Total{UsageType: k}
 		}
@@ -65,6 +69,9 @@ func (s *Service) Details(ctx context.Context, p Period) (page []Detail, totals 
 				}
 				if !one.read(p.UsageType) {
 					continue
+				}
+				if one.Facts.MSISDN == "" { // the usage named its line in another way than by mobileNumber
+					one.Facts.MSISDN = string(line.MSISDN)
 				}
 				by[one.Facts.UsageType].add(one)
 				if skipped < p.Offset {

@@ -108,10 +108,13 @@ func (b *batch) admitted(e *entry) *suspended {
 	if !e.late && e.r.tooOld(b.now, b.rules) {
 		return &suspended{TooOld, "it is of " + e.r.Start.Format(time.RFC3339) + ", longer ago than usage is taken"}
 	}
-	if !served(e.line.v, e.r.Start) {
-		return &suspended{LineNotActive, "the line was " + string(e.line.v.State) + " then"}
+	if served(e.line.v, e.r.Start) {
+		return nil
 	}
-	return nil
+	if !started(e.line.v, e.r.Start) {
+		return &suspended{LineNotActive, "the line that has the number now had not begun then"}
+	}
+	return &suspended{LineNotActive, "the line was " + string(e.line.v.State) + " then"}
 }
 
 // started reports whether a line lived at a moment. One that was made ahead of its sale is woken by the first of its

@@ -449,8 +449,36 @@ func TestTheLineIsTheOneThatHadTheNumberThen(t *testing.T) {
 		if got[0].Status != usage.Rated || got[1].Suspense != usage.LineNotActive || got[2].Status != usage.Rated {
 			t.Fatalf("%+v", got)
 		}
+		if text := d.read(ctx, t, got[1].ID).SuspenseText; !strings.Contains(text, "had not begun then") {
+			t.Errorf("between two lines: %s", text)
+		}
 		d.holds(ctx, t, first.money, 9_700_000)
 		d.holds(ctx, t, second.money, 9_700_000)
+	})
+}
+
+func TestUsageOfANumberThatWasGivenUpWaits(t *testing.T) {
+	each(t, func(ctx context.Context, t *testing.T, d *desk) {
+		p := d.sell(ctx, t, "standard", "10")
+		ended := began.AddDate(0, 0, -10)
+		for _, to := range []subscription.State{subscription.Disconnecting, subscription.Inactive} {
+			if _, err := d.Subscriptions.Lines.Change(ctx, p.line, func(v *subscription.Line) error {
+				v.Enter(to, "", ended)
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before, after := call(p, "before", 60), call(p, "after", 60)
+		before.Start, after.Start = ended.Add(-time.Second), ended
+		got := d.ingest(ctx, t, before, after)
+		if got[0].Status != usage.Rated || got[1].Suspense != usage.UnknownNumber {
+			t.Fatalf("%+v", got)
+		}
+		if text := d.read(ctx, t, got[1].ID).SuspenseText; text != "no line had the number +"+string(p.number)+" then" {
+			t.Errorf("after it was given up: %s", text)
+		}
+		d.holds(ctx, t, p.money, 9_700_000)
 	})
 }
 
@@ -520,6 +548,10 @@ func TestAUsageThatIsCreatedIsRated(t *testing.T) {
 		u, err := d.post(ctx, body)
 		if err != nil || u.Status != usage.Rated || u.Charged.Micros() != 600_000 || u.UsageDate != time.Date(2026, 3, 1, 7, 0, 0, 0, time.UTC) || u.Description != "A call" || u.Specification == nil {
 			t.Fatalf("%+v %v", u, err)
+		}
+		list, _, err := d.Usage.Details(ctx, usage.Period{Line: p.line, From: began.AddDate(0, -1, 0), To: began.AddDate(0, 0, 1), Limit: 10})
+		if err != nil || len(list) != 1 || list[0].Facts.MSISDN != string(p.number) || list[0].Facts.Other != "0441234567" {
+			t.Errorf("the call detail: %+v %v", list, err)
 		}
 		if string(u.Rest["extra"]) != `{"kept":true}` {
 			t.Errorf("the extension is %s", u.Rest["extra"])
