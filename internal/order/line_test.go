@@ -330,3 +330,39 @@ func TestRefusalsComeInTheOrderOfTheItems(t *testing.T) {
 		}
 	})
 }
+
+func TestAnAnswerOfTheGatewayThatIsOlderThanWhatIsKnownIsNotKept(t *testing.T) {
+	timed(t, 1, func(ctx context.Context, t *testing.T, h *ordertest.House, c *clock.Virtual) {
+		i := place(ctx, t, h, h.Order(ctx, t, h.Account(ctx, t), "start", word("MSISDN", "41761234567"), word(order.CharDonor, "SALT")))
+		ask := func() order.PortAnswer {
+			a, err := h.Orders.AskPort(ctx, i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return a
+		}
+		keep := func(a order.PortAnswer, want order.PortState) {
+			t.Helper()
+			if p, err := h.Orders.KeepPort(ctx, i, a); err != nil || p.State != want {
+				t.Fatalf("the port is %s, and not %s: %v", p.State, want, err)
+			}
+			if it := get(ctx, t, h, i).Items[0]; it.Port != nil && it.Port.State != want {
+				t.Fatalf("%s is stored, and not %s", it.Port.State, want)
+			}
+		}
+		draft := ask()
+		keep(draft, order.PortDraft)
+		h.Work(ctx, t)
+		keep(draft, order.PortApprovalPending)
+		pending := ask()
+		c.Advance(90 * time.Minute)
+		keep(ask(), order.PortInProgress)
+		keep(pending, order.PortInProgress)
+		c.Advance(time.Hour)
+		keep(ask(), order.PortCompleted)
+		keep(draft, order.PortCompleted)
+		if a := ask(); a != (order.PortAnswer{}) {
+			t.Errorf("a port that has ended was asked for: %+v", a)
+		}
+	})
+}

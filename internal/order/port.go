@@ -68,6 +68,8 @@ type PortAnswer struct {
 	Crossed bool
 	// Reason says why it was refused, for people.
 	Reason string
+	// since is how often the gateway had answered before it was asked this; see KeepPort.
+	since int
 }
 
 // PortGateway is the way to the number portability gateway. An error is a call that may have arrived or not: it is
@@ -241,8 +243,8 @@ func (v *Order) PortOf() (item string, p Port, err error) {
 	return "", Port{}, fault.NotFoundf("the order ports no number in")
 }
 
-// AskPort asks the gateway how the port of an order stands, outside any transaction; a port that was not asked for
-// yet, or has ended, is as it is. Keep stores the answer.
+// AskPort asks the gateway how the port of an order stands, outside any transaction; KeepPort stores the answer. It is
+// empty when nothing was asked, since the port was not asked for yet or has ended, or when the gateway knows nothing.
 func (s *Service) AskPort(ctx context.Context, i id.ID) (PortAnswer, error) {
 	v, _, err := s.Orders.Get(ctx, i)
 	if err != nil {
@@ -250,26 +252,25 @@ func (s *Service) AskPort(ctx context.Context, i id.ID) (PortAnswer, error) {
 	}
 	_, p, err := v.PortOf()
 	if err != nil || p.State == PortDraft || p.State.Ended() || s.Ports == nil {
-		return PortAnswer{State: p.State, Crossed: p.Crossed, Reason: p.Reason}, err
+		return PortAnswer{}, err
 	}
 	a, err := s.Ports.Status(ctx, p.Request)
 	if err != nil {
 		return a, fault.New(fault.Unavailable, fault.CodeUnavailable, "the number portability gateway does not answer now; try again").Because(err)
 	}
-	if a.State == "" {
-		a = PortAnswer{State: p.State, Crossed: p.Crossed, Reason: p.Reason}
-	}
+	a.since = p.Asked
 	return a, nil
 }
 
-// KeepPort stores what AskPort was told and gives the order as it is then.
+// KeepPort stores what AskPort was told and gives the port as it is then. An answer that is empty changes nothing, and
+// neither does one that is older than what is stored.
 func (s *Service) KeepPort(ctx context.Context, i id.ID, a PortAnswer) (Port, error) {
 	v, _, err := s.Orders.Get(ctx, i)
 	if err != nil {
 		return Port{}, err
 	}
 	item, p, err := v.PortOf()
-	if err != nil || p.Request == "" || p.State.Ended() {
+	if err != nil || a.State == "" || a.since != p.Asked || p.State.Ended() {
 		return p, err
 	}
 	if err := s.ported(ctx, i, item, a); err != nil {

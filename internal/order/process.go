@@ -251,11 +251,10 @@ func (s *Service) advance(ctx context.Context, m move, why *fault.Error) error {
 	var chosen map[string]id.ID
 	if !m.Back && why == nil {
 		var err error
-		if chosen, err = s.choose(ctx, m); refusal(err) {
-			why = fault.From(err)
-		} else if err != nil {
+		if chosen, err = s.choose(ctx, m); err != nil && !refusal(err) {
 			return err
 		}
+		why = fault.From(err)
 	}
 	return s.carry(ctx, m.Order, func(ctx context.Context, v *Order, now time.Time) error {
 		w, step, ms := s.work(m, v)
