@@ -2,6 +2,7 @@ package resource
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -11,7 +12,7 @@ import (
 // attribute that a rule has emptied stays out, since it did not come as zero. What stood in a sum of money or a
 // quantity beside its number and unit, such as @type, is put back too: their types are small, and keep no more.
 func Kept(came, encoded jsontext.Value) jsontext.Value {
-	if !mayLose(came) {
+	if bytes.Equal(came, encoded) || !mayLose(came) {
 		return encoded
 	}
 	switch {
@@ -42,96 +43,153 @@ func mayLose(v jsontext.Value) bool {
 }
 
 func keepMembers(came, encoded jsontext.Value) jsontext.Value {
-	had := map[string]jsontext.Value{}
-	var order []string
-	for name, v := range members(came) {
-		had[name] = v
-		order = append(order, name)
+	was, now := parts(came, '}'), parts(encoded, '}')
+	out, lost := make([]byte, 0, len(encoded)+32), false
+	out = append(out, '{')
+	write := func(name []byte, v jsontext.Value) {
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(append(append(out, name...), ':'), v...)
 	}
-	var out bytes.Buffer
-	enc := jsontext.NewEncoder(&out)
-	has := map[string]bool{}
-	if enc.WriteToken(jsontext.BeginObject) != nil {
+	found := make([]bool, len(was))
+	next := 0
+	for _, m := range now {
+		v := m.value
+		// Both are written in the order of the type, so that the next is nearly always the one.
+		for n := range was {
+			at := (next + n) % len(was)
+			if !bytes.Equal(was[at].name, m.name) {
+				continue
+			}
+			v, found[at], next = Kept(was[at].value, v), true, at+1
+			lost = lost || !bytes.Equal(v, m.value)
+			break
+		}
+		write(m.name, v)
+	}
+	all := measure(now)
+	for n, m := range was {
+		if !found[n] && (all || zero(m.value)) {
+			lost = true
+			write(m.name, m.value)
+		}
+	}
+	if !lost {
 		return encoded
 	}
-	write := func(name string, v jsontext.Value) bool {
-		return enc.WriteToken(jsontext.String(name)) == nil && enc.WriteValue(v) == nil
-	}
-	for name, v := range members(encoded) {
-		has[name] = true
-		if was, ok := had[name]; ok {
-			v = Kept(was, v)
-		}
-		if !write(name, v) {
-			return encoded
-		}
-	}
-	all := measure(has)
-	for _, name := range order {
-		if !has[name] && (all || zero(had[name])) && !write(name, had[name]) {
-			return encoded
-		}
-	}
-	if enc.WriteToken(jsontext.EndObject) != nil {
-		return encoded
-	}
-	return bytes.TrimSpace(out.Bytes())
+	return append(out, '}')
 }
 
 // measure reports whether an object of these members is a sum of money or a quantity.
-func measure(names map[string]bool) bool {
-	return len(names) == 2 && (names["unit"] && names["value"] || names["units"] && names["amount"])
+func measure(all []part) bool {
+	has := func(name string) bool {
+		return slices.ContainsFunc(all, func(p part) bool { return string(p.name) == name })
+	}
+	return len(all) == 2 && (has(`"unit"`) && has(`"value"`) || has(`"units"`) && has(`"amount"`))
 }
 
 func keepElements(came, encoded jsontext.Value) jsontext.Value {
-	was, now := elements(came), elements(encoded)
+	was, now := parts(came, ']'), parts(encoded, ']')
 	if len(was) != len(now) { // the rules changed the list: nothing says which element was which
 		return encoded
 	}
-	out := []byte{'['}
-	for i := range now {
-		if i > 0 {
+	out, lost := append(make([]byte, 0, len(encoded)+32), '['), false
+	for n, m := range now {
+		if n > 0 {
 			out = append(out, ',')
 		}
-		out = append(out, Kept(was[i], now[i])...)
+		v := Kept(was[n].value, m.value)
+		lost = lost || !bytes.Equal(v, m.value)
+		out = append(out, v...)
+	}
+	if !lost {
+		return encoded
 	}
 	return append(out, ']')
 }
 
-// members walks an object in the order it is written; it ends early at what is not JSON.
-func members(object jsontext.Value) func(yield func(string, jsontext.Value) bool) {
-	return func(yield func(string, jsontext.Value) bool) {
-		d := jsontext.NewDecoder(bytes.NewReader(object))
-		if _, err := d.ReadToken(); err != nil {
-			return
-		}
-		for d.PeekKind() == '"' {
-			t, err := d.ReadToken()
-			if err != nil {
-				return
-			}
-			name := t.String()
-			v, err := d.ReadValue()
-			if err != nil || !yield(name, v.Clone()) {
-				return
-			}
-		}
-	}
+// part is a member of an object, its name as it is written, or an element of an array, without one.
+type part struct {
+	name  []byte
+	value jsontext.Value
 }
 
-func elements(array jsontext.Value) (all []jsontext.Value) {
-	d := jsontext.NewDecoder(bytes.NewReader(array))
-	if _, err := d.ReadToken(); err != nil {
-		return nil
-	}
-	for d.PeekKind() != ']' {
-		v, err := d.ReadValue()
-		if err != nil {
-			return nil
+// parts takes apart an object or an array, which end says; v was read as JSON before, so that nothing is checked again.
+func parts(v jsontext.Value, end byte) (all []part) {
+	v = bytes.TrimLeft(v, " \t\r\n")
+	for i := 1; i < len(v); i++ {
+		switch v[i] {
+		case ' ', '\t', '\n', '\r', ',':
+			continue
+		case end:
+			return all
 		}
-		all = append(all, v.Clone())
+		var p part
+		if end == '}' {
+			stop := after(v, i)
+			p.name = named(v[i:stop])
+			for i = stop; v[i] != ':'; i++ {
+				continue
+			}
+			for i++; v[i] == ' ' || v[i] == '\t' || v[i] == '\n' || v[i] == '\r'; i++ {
+				continue
+			}
+		}
+		stop := after(v, i)
+		p.value = v[i:stop]
+		all = append(all, p)
+		i = stop - 1
 	}
 	return all
+}
+
+// named is a member's name as demarc writes it, whatever escapes a client wrote it with.
+func named(quoted []byte) []byte {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted
+	}
+	plain, err := jsontext.AppendUnquote(nil, quoted)
+	if err != nil {
+		return quoted
+	}
+	again, err := jsontext.AppendQuote(nil, plain)
+	if err != nil {
+		return quoted
+	}
+	return again
+}
+
+// after is where the value that begins at i ends.
+func after(v jsontext.Value, i int) int {
+	depth := 0
+	for ; i < len(v); i++ {
+		switch v[i] {
+		case '"':
+			for i++; v[i] != '"'; i++ {
+				if v[i] == '\\' {
+					i++
+				}
+			}
+			if depth == 0 {
+				return i + 1
+			}
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth == 0 {
+				return i // a number or a literal at the end of what holds it
+			}
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		case ',', ' ', '\t', '\n', '\r':
+			if depth == 0 {
+				return i
+			}
+		}
+	}
+	return i
 }
 
 // zero reports whether v is what an empty Go string, boolean or number encodes to.

@@ -16,6 +16,7 @@ func TestKept(t *testing.T) {
 		"a rule changed the list's length": {`{"m":[{"p":false}]}`, `{"m":[{"k":1},{}]}`, `{"m":[{"k":1},{}]}`},
 		"money and quantities say more":    {`{"m":{"unit":"EUR","value":1,"@type":"Money"},"q":[{"amount":2,"units":"GB","x":[1]}]}`, `{"m":{"unit":"EUR","value":1.00},"q":[{"amount":3,"units":"GB"}]}`, `{"m":{"unit":"EUR","value":1.00,"@type":"Money"},"q":[{"amount":3,"units":"GB","x":[1]}]}`},
 		"a rule took it off":               {`{"m":{"unit":"EUR","value":1,"@type":"Money","note":"n"}}`, `{"m":{"unit":"EUR"}}`, `{"m":{"unit":"EUR"}}`},
+		"white space and escapes":          {" { \"a\" : false ,\n\"\\u0062\" : [ 1 , {\"c\":\"\"} ] , \"d\":\"}\\\"]\" }", `{"b":[1,{}]}`, `{"b":[1,{"c":""}],"a":false}`},
 		"null stays out":                   {`{"a":null,"b":false}`, `{}`, `{"b":false}`},
 		"a number that only holds a zero":  {`{"a":10}`, `{"x":1}`, `{"x":1}`},
 	} {
@@ -23,4 +24,28 @@ func TestKept(t *testing.T) {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
+}
+
+// FuzzKept holds that whatever JSON came, what is kept is JSON, holds all of what was encoded, and of an untouched
+// document everything.
+func FuzzKept(f *testing.F) {
+	for _, s := range []string{`{"a":false,"b":[{"c":0},1,"x"],"d":{"unit":"EUR","value":0,"n":{}}}`, ` [ { } , "\\\"" , -0.0 ]`, `{"\u0061":"","b":{"units":"s","amount":1}}`} {
+		f.Add(s, `{"a":1}`)
+	}
+	f.Fuzz(func(t *testing.T, came, encoded string) {
+		a, b := jsontext.Value(came), jsontext.Value(encoded)
+		if !a.IsValid() || !b.IsValid() {
+			return
+		}
+		if err := b.Compact(); err != nil {
+			t.Fatal(err)
+		}
+		got := Kept(a, b)
+		if !got.IsValid() {
+			t.Fatalf("Kept(%s, %s) = %s", a, b, got)
+		}
+		if same := Kept(b, b); string(same) != string(b) {
+			t.Fatalf("Kept(%s, itself) = %s", b, same)
+		}
+	})
 }
