@@ -75,7 +75,9 @@ func encode(v any) ([]byte, error) {
 	return raw, nil
 }
 
+// touch says that the document is not what it was.
 func (ch *change) touch() {
+	delete(ch.t.seen, ch.id)
 	if ch.s.docs != nil {
 		ch.t.Touched = append(ch.t.Touched, cache.Key{SPID: ch.spid, ID: string(ch.id)})
 	}
@@ -102,7 +104,9 @@ func (ch *change) insert(ctx context.Context, raw []byte) (Doc, error) {
 	if err := ch.audit(ctx, nil, body); err != nil {
 		return Doc{}, err
 	}
-	return Doc{ID: ch.id, SPID: ch.spid, Version: 1, Created: ch.t.now, Updated: ch.t.now, Body: body}, nil
+	doc := Doc{ID: ch.id, SPID: ch.spid, Version: 1, Created: ch.t.now, Updated: ch.t.now, Body: body}
+	ch.t.see(doc)
+	return doc, nil
 }
 
 // current is the document as it stands, if it still has the version the caller knows.
@@ -148,7 +152,9 @@ func (ch *change) update(ctx context.Context, version int64, raw []byte) (Doc, e
 	if err := ch.audit(ctx, old.Body, body); err != nil {
 		return Doc{}, err
 	}
-	return Doc{ID: ch.id, SPID: ch.spid, Version: version + 1, Created: old.Created, Updated: ch.t.now, Body: body}, nil
+	doc := Doc{ID: ch.id, SPID: ch.spid, Version: version + 1, Created: old.Created, Updated: ch.t.now, Body: body}
+	ch.t.see(doc)
+	return doc, nil
 }
 
 func (ch *change) delete(ctx context.Context, version int64) error {

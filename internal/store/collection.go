@@ -206,8 +206,14 @@ func shorten(s string) string {
 	return s
 }
 
-// load reads one document from the database.
+// load reads one document from the database, or gives it as the transaction in ctx has it.
 func (s *Store) load(ctx context.Context, d *definition, home id.Home, spid int, i id.ID) (Doc, error) {
+	t := s.txFrom(ctx)
+	if t != nil {
+		if doc, ok := t.seen[i]; ok && doc.SPID == spid {
+			return doc, nil
+		}
+	}
 	var version, created, updated int64
 	var body []byte
 	found, err := s.readRow(ctx, d.sql.get, []any{int64(home), int64(spid), string(i)}, &version, &created, &updated, &body)
@@ -217,5 +223,9 @@ func (s *Store) load(ctx context.Context, d *definition, home id.Home, spid int,
 	if !found {
 		return Doc{}, unknown(d, i)
 	}
-	return Doc{ID: i, SPID: spid, Version: version, Created: moment(created), Updated: moment(updated), Body: body}, nil
+	doc := Doc{ID: i, SPID: spid, Version: version, Created: moment(created), Updated: moment(updated), Body: body}
+	if t != nil {
+		t.see(doc)
+	}
+	return doc, nil
 }

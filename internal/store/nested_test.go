@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -9,6 +10,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"pgregory.net/rapid"
 
+	"github.com/demarc-bss/demarc/internal/kernel/fault"
+	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/store"
 )
 
@@ -99,6 +102,78 @@ func TestWritesInWritesKeepWhatDidNotFail(t *testing.T) {
 			slices.Sort(got)
 			if !slices.Equal(got, want) {
 				rt.Fatalf("%d are kept, want %d", len(got), len(want))
+			}
+		})
+	})
+}
+
+// climb updates a document in Writes within Writes, some of which fail, and holds after each that the transaction reads
+// what it made of it.
+func climb(t *rapid.T, h *house, ctx context.Context, i id.ID, depth int, now int64) (int64, error) {
+	before, fails := now, rapid.Bool().Draw(t, "fails")
+	err := h.s.Write(ctx, func(ctx context.Context) error {
+		for range rapid.IntRange(0, 3).Draw(t, "steps") {
+			if depth < 3 && rapid.Bool().Draw(t, "joins") {
+				now, _ = climb(t, h, ctx, i, depth+1, now)
+			} else {
+				was, err := h.parties.Doc(ctx, i)
+				if err != nil {
+					return err
+				}
+				if _, err := h.parties.UpdateEncoded(ctx, i, was.Version, fmt.Appendf(nil, `{"n":%d}`, now+1)); err != nil {
+					return err
+				}
+				now++
+			}
+			if got, err := h.parties.Doc(ctx, i); err != nil || string(got.Body) != fmt.Sprintf(`{"n":%d}`, now) {
+				t.Fatalf("the transaction reads %s, %v instead of %d", got.Body, err, now)
+			}
+		}
+		if fails {
+			return errWanted
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errWanted) {
+		t.Fatal(err)
+	}
+	if err != nil {
+		return before, err
+	}
+	return now, nil
+}
+
+func TestATransactionReadsADocumentAsItMadeIt(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		rapid.Check(t, func(rt *rapid.T) {
+			var i id.ID
+			err := h.s.Write(h.ctx, func(ctx context.Context) error {
+				i = id.New(partyKind, 7, h.s.Now(ctx))
+				_, err := h.parties.InsertEncoded(ctx, i, []byte(`{"n":0}`))
+				return err
+			})
+			if err != nil {
+				rt.Fatal(err)
+			}
+			now, _ := climb(rt, h, h.ctx, i, 0, 0)
+			if got, err := h.parties.Doc(h.ctx, i); err != nil || string(got.Body) != fmt.Sprintf(`{"n":%d}`, now) {
+				rt.Fatalf("afterwards there is %s, %v instead of %d", got.Body, err, now)
+			}
+			err = h.s.Write(h.ctx, func(ctx context.Context) error {
+				was, err := h.parties.Doc(ctx, i)
+				if err != nil {
+					return err
+				}
+				if err := h.parties.Delete(ctx, i, was.Version); err != nil {
+					return err
+				}
+				if _, err := h.parties.Doc(ctx, i); fault.KindOf(err) != fault.NotFound {
+					rt.Fatalf("the transaction finds what it deleted: %v", err)
+				}
+				return nil
+			})
+			if err != nil {
+				rt.Fatal(err)
 			}
 		})
 	})

@@ -32,6 +32,19 @@ type tx struct {
 	spoiled error
 	// jobs says that jobs were enqueued.
 	jobs bool
+	// seen are documents as the transaction has them: those it read, with what it made of them.
+	seen map[id.ID]Doc
+}
+
+// mostSeen bounds the documents that a transaction keeps at hand.
+const mostSeen = 4096
+
+// see keeps a document at hand for the rest of the transaction.
+func (t *tx) see(d Doc) {
+	if t.seen == nil || len(t.seen) >= mostSeen {
+		t.seen = map[id.ID]Doc{}
+	}
+	t.seen[d.ID] = d
 }
 
 type tallyChange struct {
@@ -70,7 +83,7 @@ func (t *tx) nested(ctx context.Context, fn func(ctx context.Context) error) err
 		}
 		return t.spoiled
 	}, func() {
-		t.spoiled = nil
+		t.spoiled, t.seen = nil, nil
 		t.tallies = t.tallies[:min(tallies, len(t.tallies))]
 	})
 	if errors.Is(err, engine.ErrTooDeep) {
