@@ -111,6 +111,27 @@ func (w *Wallet) extend(h *Held, end time.Time) error {
 	return nil
 }
 
+// Lengthen lets a bucket that ends be valid until a moment at least; one without an end keeps none.
+func (s *Service) Lengthen(ctx context.Context, bucket id.ID, until time.Time) error {
+	return s.store.Write(ctx, func(ctx context.Context) error {
+		w, err := s.walletOf(ctx, bucket)
+		if err != nil {
+			return err
+		}
+		h := w.Find(bucket)
+		if end := h.Bucket.end(); end == nil || !end.Before(until) {
+			return nil
+		}
+		if err := w.extend(h, until); err != nil {
+			return err
+		}
+		if err := s.Save(ctx, w); err != nil {
+			return err
+		}
+		return s.promiseExpiry(ctx, h)
+	})
+}
+
 func (s *Service) changeAdjustment(_ context.Context, prev, next *Adjustment, _ time.Time) error {
 	return unmoved("adjustment", prev.Task, next.Task)
 }

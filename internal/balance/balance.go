@@ -9,6 +9,7 @@ import (
 
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
+	"github.com/demarc-bss/demarc/internal/kernel/money"
 	"github.com/demarc-bss/demarc/internal/provider"
 	"github.com/demarc-bss/demarc/internal/resource"
 	"github.com/demarc-bss/demarc/internal/store"
@@ -72,6 +73,15 @@ type Parts struct {
 	Lines func(ctx context.Context, account id.ID) ([]Holder, error)
 }
 
+// Vouchers spends vouchers for top-ups.
+type Vouchers interface {
+	// Admit decides whether a line may try a code. It counts a bad one, in the transaction of ctx: what it refuses must
+	// not undo that.
+	Admit(ctx context.Context, line id.ID, code string) error
+	// Redeem spends a voucher on a line, and has pay pay what it is worth under the voucher's serial number.
+	Redeem(ctx context.Context, line id.ID, code string, pay func(ctx context.Context, worth money.Amount, serial string) (id.ID, error)) error
+}
+
 // Service is all buckets and what moves them.
 type Service struct {
 	Buckets      *resource.Set[Bucket]
@@ -80,9 +90,13 @@ type Service struct {
 	Reservations *resource.Set[Reserve]
 	Transfers    *resource.Set[Transfer]
 
-	store *store.Store
-	parts Parts
+	store    *store.Store
+	parts    Parts
+	vouchers Vouchers
 }
+
+// TakeVouchers lets top-ups be paid with vouchers; call it once, before the store is used.
+func (s *Service) TakeVouchers(v Vouchers) { s.vouchers = v }
 
 // New makes the service on a store; call it once, before the store is used.
 func New(st *store.Store, parts Parts) *Service {

@@ -30,12 +30,13 @@ type Topup struct {
 	Reference string `json:"reference,omitzero"`
 	// IsAutoTopup, RecurringPeriod and NumberOfPeriods have it paid again and again: weekly, fortnightly or monthly,
 	// so many times in all (0: until it is cancelled). PeriodsDone counts.
-	IsAutoTopup     bool     `json:"isAutoTopup,omitzero"`
-	RecurringPeriod string   `json:"recurringPeriod,omitzero"`
-	NumberOfPeriods int      `json:"numberOfPeriods,omitzero"`
-	PeriodsDone     int      `json:"periodsDone,omitzero"`
-	Voucher         string   `json:"voucher,omitzero"`
-	Rest            sid.Rest `json:",embed"`
+	IsAutoTopup     bool   `json:"isAutoTopup,omitzero"`
+	RecurringPeriod string `json:"recurringPeriod,omitzero"`
+	NumberOfPeriods int    `json:"numberOfPeriods,omitzero"`
+	PeriodsDone     int    `json:"periodsDone,omitzero"`
+	// Voucher comes in as the code of a voucher, and is kept as the serial number of the one that was spent.
+	Voucher string   `json:"voucher,omitzero"`
+	Rest    sid.Rest `json:",embed"`
 
 	spent bool
 }
@@ -129,12 +130,9 @@ func months(from time.Time, n int) time.Time {
 	return t
 }
 
-// notKept stands in a record for the code of a voucher: whoever reads the record, its audit trail or its events must not
-// be able to spend it.
-const notKept = "not kept"
-
 func (s *Service) createTopup(ctx context.Context, i id.ID, t *Topup, now time.Time) error {
-	if err := t.begin(TopupKind.Name, now, false, false); err != nil {
+	code := t.Voucher
+	if err := t.begin(TopupKind.Name, now, false, code != ""); err != nil && (code == "" || len(t.Amount.Amount) > 0) {
 		return err
 	}
 	t.PeriodsDone = 0
@@ -149,14 +147,10 @@ func (s *Service) createTopup(ctx context.Context, i id.ID, t *Topup, now time.T
 	case len(t.Reference) > maxReference:
 		return fault.Invalidf("reference", "a reference has at most %d characters", maxReference)
 	}
-	redeems := t.Voucher != ""
-	if redeems {
-		t.Voucher = notKept
+	if code != "" {
+		return s.payWithVoucher(ctx, i, t, code)
 	}
 	return s.carryOut(ctx, &t.Task, func(ctx context.Context) error {
-		if redeems {
-			return fault.Conflictf(CodeNotOffered, "a voucher is redeemed by voucherRecharge, not by a top-up").At("voucher")
-		}
 		if t.IsAutoTopup && t.RecurringPeriod == "" {
 			return fault.Conflictf(CodeNotOffered, "a top-up by balance needs a payment schedule; a recurringPeriod is understood").At("isAutoTopup")
 		}

@@ -78,6 +78,7 @@ func New(s *store.Store, o Outside) *House {
 	h.Vouchers = voucher.New(s, voucher.Parts{
 		Providers: h.Providers, Accounts: h.Accounts, Subscriptions: h.Subscriptions, Balances: h.Balances, Secret: o.Secret,
 	})
+	h.Balances.TakeVouchers(h.Vouchers)
 	h.Renewals = renewal.New(s, renewal.Parts{
 		Providers: h.Providers, Accounts: h.Accounts, Catalog: h.Catalog, Subscriptions: h.Subscriptions, Balances: h.Balances,
 		Inventory: h.Inventory,

@@ -4,13 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/demarc-bss/demarc/internal/account"
 	"github.com/demarc-bss/demarc/internal/balance"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
-	"github.com/demarc-bss/demarc/internal/kernel/sid"
+	"github.com/demarc-bss/demarc/internal/kernel/money"
 	"github.com/demarc-bss/demarc/internal/store"
 	"github.com/demarc-bss/demarc/internal/subscription"
 )
@@ -71,6 +70,22 @@ type Refill struct {
 // often and by whom it is asked for. Faults: the outcomes above; NotFound (SubscriberNotFound). Call Admit before, in
 // a transaction of its own: what is refused here is undone, and no try is counted.
 func (s *Service) Recharge(ctx context.Context, line id.ID, pin string) (out Refill, err error) {
+	return s.redeem(ctx, line, pin, func(ctx context.Context, worth money.Amount, serial string) (id.ID, error) {
+		i, _, _, err := s.Balances.TopUp(ctx, balance.TopupOrder{
+			Subscription: line, Amount: worth, Reference: balance.VoucherReference(serial), Reason: balance.VoucherReference(serial), Spent: true,
+		})
+		return i, err
+	})
+}
+
+// Redeem is Recharge for a top-up that is there already: pay pays into the line what the voucher is worth, and gives the
+// top-up.
+func (s *Service) Redeem(ctx context.Context, line id.ID, pin string, pay func(ctx context.Context, worth money.Amount, serial string) (id.ID, error)) error {
+	_, err := s.redeem(ctx, line, pin, pay)
+	return err
+}
+
+func (s *Service) redeem(ctx context.Context, line id.ID, pin string, pay func(context.Context, money.Amount, string) (id.ID, error)) (out Refill, err error) {
 	pin, err = Normal(pin)
 	if err != nil {
 		return out, err
@@ -97,7 +112,7 @@ func (s *Service) Recharge(ctx context.Context, line id.ID, pin string) (out Ref
 		if err := s.usable(ctx, line, v); err != nil {
 			return err
 		}
-		out, err = s.spend(ctx, line, v, d)
+		out, err = s.spend(ctx, line, v, d, pay)
 		return err
 	})
 	return out, err
@@ -159,7 +174,7 @@ func (s *Service) usable(ctx context.Context, line id.ID, v Shown) error {
 	if err != nil {
 		return err
 	}
-	_, money, err := s.Balances.Money(ctx, line)
+	_, held, err := s.Balances.Money(ctx, line)
 	if fault.From(err) != nil && fault.From(err).Code == balance.CodeNoMoney {
 		return refused(TypeNotAccepted)
 	}
@@ -167,25 +182,25 @@ func (s *Service) usable(ctx context.Context, line id.ID, v Shown) error {
 		return err
 	}
 	onPlan := l.Offering != nil && slices.Contains(v.Terms.Plans, id.ID(l.Offering.ID))
-	if l.SubscriptionType == account.Postpaid || len(v.Terms.Plans) > 0 && !onPlan || money.Unit != string(v.Terms.Value.Currency()) {
+	if l.SubscriptionType == account.Postpaid || len(v.Terms.Plans) > 0 && !onPlan || held.Unit != string(v.Terms.Value.Currency()) {
 		return refused(TypeNotAccepted)
 	}
 	return nil
 }
 
 // spend pays the voucher into the line and marks it used.
-func (s *Service) spend(ctx context.Context, line id.ID, v Shown, d store.Doc) (out Refill, err error) {
+func (s *Service) spend(ctx context.Context, line id.ID, v Shown, d store.Doc, pay func(context.Context, money.Amount, string) (id.ID, error)) (out Refill, err error) {
 	now := s.store.Now(ctx)
 	bucket, _, err := s.Balances.Money(ctx, line)
 	if err != nil {
 		return out, err
 	}
-	if err := s.lengthen(ctx, bucket, v.Terms.Duration, now); err != nil {
-		return out, err
+	if days := v.Terms.Duration; days > 0 {
+		if err := s.Balances.Lengthen(ctx, bucket, now.AddDate(0, 0, days)); err != nil {
+			return out, err
+		}
 	}
-	i, _, _, err := s.Balances.TopUp(ctx, balance.TopupOrder{
-		Subscription: line, Amount: v.Terms.Value, Reference: reference(v.Voucher.Serial), Reason: "voucher " + v.Voucher.Serial, Spent: true,
-	})
+	i, err := pay(ctx, v.Terms.Value, v.Voucher.Serial)
 	if err != nil {
 		return out, err
 	}
@@ -208,9 +223,6 @@ func (s *Service) spend(ctx context.Context, line id.ID, v Shown, d store.Doc) (
 	return out, err
 }
 
-// reference is the name under which a voucher's top-up is known at the line.
-func reference(serialNumber string) string { return "voucher " + serialNumber }
-
 // forgive ends the row of bad codes of a line.
 func (s *Service) forgive(ctx context.Context, line id.ID) error {
 	g, err := s.guardOf(ctx, lineGuard(line))
@@ -219,21 +231,4 @@ func (s *Service) forgive(ctx context.Context, line id.ID) error {
 	}
 	g.Tries, g.Until = 0, nil
 	return s.put(ctx, g)
-}
-
-// lengthen lets the money be valid for so many days from now on at least; money without an end keeps none.
-func (s *Service) lengthen(ctx context.Context, bucket id.ID, days int, now time.Time) error {
-	if days == 0 {
-		return nil
-	}
-	end := now.AddDate(0, 0, days)
-	b, _, err := s.Balances.Buckets.Get(ctx, bucket)
-	if err != nil || b.ValidFor == nil || b.ValidFor.End == nil || !b.ValidFor.End.Before(end) {
-		return err
-	}
-	_, err = s.Balances.Buckets.Change(ctx, bucket, func(b *balance.Bucket) error {
-		b.ValidFor = &sid.Period{Start: b.ValidFor.Start, End: &end, Rest: b.ValidFor.Rest}
-		return nil
-	})
-	return err
 }

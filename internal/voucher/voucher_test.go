@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/demarc-bss/demarc/internal/account"
 	"github.com/demarc-bss/demarc/internal/balance"
 	"github.com/demarc-bss/demarc/internal/house"
@@ -603,6 +605,111 @@ func TestVouchersAreTheirServiceProvidersOwn(t *testing.T) {
 		}
 		if _, err := h.Vouchers.ByPIN(other, vouchers[0][1]); code(err) != voucher.Unavailable {
 			t.Errorf("another service provider finds its code: %v", err)
+		}
+	})
+}
+
+// topup posts a TMF654 top-up by voucher.
+func (h *bench) topup(ctx context.Context, t testing.TB, line id.ID, pin, more string) balance.Topup {
+	t.Helper()
+	d, err := h.Balances.Topups.Create(ctx, jsontext.Value(`{"voucher":"`+pin+`","product":[{"id":"`+string(line)+`"}]`+more+`}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(d.Body), pin) {
+		t.Errorf("the top-up keeps the code: %s", d.Body)
+	}
+	v, _, err := h.Balances.Topups.Get(ctx, d.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func TestATopUpIsPaidWithAVoucher(t *testing.T) {
+	each(t, func(ctx context.Context, t *testing.T, h *bench) {
+		bonus := francs(t, "2.50")
+		_, vouchers := h.batch(ctx, t, voucher.NewBatch{Count: 3, Terms: voucher.Terms{Value: francs(t, "20"), Bonus: &bonus}})
+		line, other := h.line(ctx, t), h.line(ctx, t)
+		amount := func(text string) string { return `,"amount":{"amount":` + text + `,"units":"CHF"}` }
+		paid := h.topup(ctx, t, line, vouchers[0][1], amount("20"))
+		if paid.Status != balance.Completed || string(paid.Amount.Amount) != "20.00" || paid.Voucher != vouchers[0][0] || paid.Reference != "voucher "+vouchers[0][0] {
+			t.Fatalf("%+v %+v", paid, paid.Failure)
+		}
+		h.holds(ctx, t, line, "22.50")
+		if v, err := h.Vouchers.BySerial(ctx, vouchers[0][0]); err != nil || v.State != voucher.Used || v.Voucher.UsedBy != line {
+			t.Errorf("%+v %v", v, err)
+		}
+		data, err := h.Balances.Open(ctx, balance.Holder{Subscription: line}, balance.Grant{Name: "Data", UsageType: "data", Unit: "bytes"}, balance.Cause{Kind: "test", ID: "2"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for more, want := range map[string]fault.Code{
+			amount("19"):                  balance.CodeUnit,
+			`,"recurringPeriod":"weekly"`: balance.CodeNotOffered,
+			`,"validFor":{"endDateTime":"2030-01-01T00:00:00Z"}`: balance.CodeNotOffered,
+			`,"bucket":{"id":"` + string(data) + `"}`:            balance.CodeUnit,
+			`,"logicalResource":[{"id":"41790000002"}]`:          balance.CodeOtherLine,
+		} {
+			if v := h.topup(ctx, t, line, vouchers[1][1], more); v.Status != balance.Failed || v.Failure.Code != want || v.Voucher != "not kept" {
+				t.Errorf("%s: %+v %+v", more, v, v.Failure)
+			}
+		}
+		if v := h.topup(ctx, t, line, vouchers[0][1], ""); v.Failure == nil || v.Failure.Code != voucher.UsedBySame {
+			t.Errorf("again: %+v", v.Failure)
+		}
+		if v := h.topup(ctx, t, other, vouchers[0][1], ""); v.Failure == nil || v.Failure.Code != voucher.UsedByOther {
+			t.Errorf("by another: %+v", v.Failure)
+		}
+		if v := h.topup(ctx, t, other, vouchers[1][1], ""); v.Status != balance.Completed {
+			t.Errorf("without an amount: %+v", v.Failure)
+		}
+		h.holds(ctx, t, line, "22.50")
+		h.holds(ctx, t, other, "22.50")
+		for n := range 6 {
+			want := voucher.Unavailable
+			if n == 5 {
+				want = voucher.TemporarilyBlocked
+			}
+			if v := h.topup(ctx, t, line, "12345678901234", ""); v.Failure == nil || v.Failure.Code != want {
+				t.Errorf("bad code %d: %+v", n, v.Failure)
+			}
+		}
+		if v := h.topup(ctx, t, line, vouchers[2][1], ""); v.Failure == nil || v.Failure.Code != voucher.TemporarilyBlocked {
+			t.Errorf("a good code of a blocked line: %+v", v.Failure)
+		}
+		dry := store.WithCall(ctx, store.Call{DryRun: true})
+		if _, err := h.Balances.Topups.Create(dry, jsontext.Value(`{"voucher":"`+vouchers[2][1]+`","product":[{"id":"`+string(other)+`"}]}`)); fault.KindOf(err) != fault.Invalid {
+			t.Errorf("as a dry run: %v", err)
+		}
+	})
+}
+
+func TestMoneyThatAVoucherLengthenedLapsesOnItsDay(t *testing.T) {
+	each(t, func(ctx context.Context, t *testing.T, h *bench) {
+		_, vouchers := h.batch(ctx, t, voucher.NewBatch{Terms: voucher.Terms{Value: francs(t, "10"), Duration: 30}})
+		line := h.line(ctx, t)
+		i, _, err := h.Balances.Money(ctx, line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end := h.clock.Now().AddDate(0, 0, 10)
+		if _, err := h.Balances.Buckets.Change(ctx, i, func(b *balance.Bucket) error { b.ValidFor = &sid.Period{End: &end}; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if v := h.topup(ctx, t, line, vouchers[0][1], ""); v.Status != balance.Completed {
+			t.Fatalf("%+v", v.Failure)
+		}
+		h.Work(ctx, t)
+		for _, step := range []struct {
+			days int
+			want balance.Status
+		}{{29, balance.Active}, {1, balance.Expired}} {
+			h.clock.Advance(time.Duration(step.days) * 24 * time.Hour)
+			h.Work(ctx, t)
+			if b, _, err := h.Balances.Buckets.Get(ctx, i); err != nil || b.Status != step.want {
+				t.Errorf("%d days on it is %s, want %s, %v", step.days, b.Status, step.want, err)
+			}
 		}
 	})
 }
