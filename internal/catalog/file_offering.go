@@ -240,9 +240,9 @@ func (r *reader) reachable(n *yaml.Node, v Offering) {
 		tariffs = slices.DeleteFunc(slices.Clone(tariffs), func(t Tariff) bool { return v.Tariff == nil || v.Tariff.ID != t.Key })
 	}
 	for _, a := range v.Allowances {
-		zone, known := a.strange(Tariff{})
+		zone, known := a.strange(&Tariff{})
 		for _, t := range tariffs {
-			if z, ok := a.strange(t); ok {
+			if z, ok := a.strange(&t); ok {
 				known = true
 			} else {
 				zone = z

@@ -177,7 +177,7 @@ func (s *Service) Offering(ctx context.Context, i id.ID) (Offering, error) {
 func (s *Service) Sold(ctx context.Context, i id.ID) (Offering, error) { return s.priced(ctx, i, true) }
 
 func (s *Service) priced(ctx context.Context, i id.ID, all bool) (Offering, error) {
-	v, _, err := s.Offerings.Get(ctx, i)
+	v, err := s.known(ctx, i)
 	if err != nil {
 		return v, err
 	}
@@ -185,7 +185,7 @@ func (s *Service) priced(ctx context.Context, i id.ID, all bool) (Offering, erro
 	prices := make([]Price, 0, len(v.Prices))
 	for _, p := range v.Prices {
 		if ref := id.ID(p.ID); ref.Is(PriceKind) {
-			found, _, err := s.Prices.Get(ctx, ref)
+			found, err := s.Prices.Shared(ctx, ref)
 			if err != nil {
 				return v, err
 			}

@@ -2,10 +2,14 @@ package catalog
 
 import (
 	"context"
+	"fmt"
 	"slices"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
+	"github.com/demarc-bss/demarc/internal/kernel/sid"
 	"github.com/demarc-bss/demarc/internal/store"
 )
 
@@ -39,11 +43,11 @@ func excludes(a id.ID, va Offering, b id.ID, vb Offering) bool {
 // MayChange refuses, with a Conflict fault (CodeNoChange) that says why, a line's change from one price plan to
 // another. Whether the new one is sold now is not its matter: see Offering.Sellable.
 func (s *Service) MayChange(ctx context.Context, from, to id.ID) error {
-	a, _, err := s.Offerings.Get(ctx, from)
+	a, err := s.known(ctx, from)
 	if err != nil {
 		return err
 	}
-	b, _, err := s.Offerings.Get(ctx, to)
+	b, err := s.known(ctx, to)
 	if err != nil {
 		return err
 	}
@@ -68,11 +72,11 @@ func suits(a, b string) bool { return a == "" || b == "" || a == b }
 // holds the offerings held: another paid type, one that the plan does not take, one that excludes another or
 // cannot be held twice. Whether it is sold now is not its matter: see Offering.Sellable.
 func (s *Service) Fits(ctx context.Context, plan, addOn id.ID, held []id.ID) error {
-	p, _, err := s.Offerings.Get(ctx, plan)
+	p, err := s.known(ctx, plan)
 	if err != nil {
 		return err
 	}
-	a, _, err := s.Offerings.Get(ctx, addOn)
+	a, err := s.known(ctx, addOn)
 	if err != nil {
 		return err
 	}
@@ -86,7 +90,7 @@ func (s *Service) Fits(ctx context.Context, plan, addOn id.ID, held []id.ID) err
 			}
 			return fault.Conflictf(CodeNotFitting, "the line has %s already", a.Name)
 		}
-		other, _, err := s.Offerings.Get(ctx, h)
+		other, err := s.known(ctx, h)
 		if err != nil {
 			return err
 		}
@@ -121,7 +125,7 @@ func (s *Service) zonesKnown(ctx context.Context, p, a Offering) error {
 	if p.Tariff == nil || !id.ID(p.Tariff.ID).Is(TariffKind) {
 		return nil
 	}
-	t, _, err := s.Tariffs.Get(ctx, id.ID(p.Tariff.ID))
+	t, err := s.Tariffs.Shared(ctx, id.ID(p.Tariff.ID))
 	if err != nil {
 		return err
 	}
@@ -134,7 +138,7 @@ func (s *Service) zonesKnown(ctx context.Context, p, a Offering) error {
 }
 
 // strange finds a zone of the allowance that the tariff does not have; ok: there is none.
-func (a Allowance) strange(t Tariff) (zone string, ok bool) {
+func (a Allowance) strange(t *Tariff) (zone string, ok bool) {
 	for _, z := range a.Zones {
 		if !t.HasZone(z) {
 			return z, false
@@ -148,6 +152,68 @@ func (a Allowance) strange(t Tariff) (zone string, ok bool) {
 	return "", true
 }
 
+// bundled are the ids of the offerings that a bundle is made of (TMF620 bundledProductOffering).
+func (v Offering) bundled() (out []string) {
+	var parts []sid.Ref
+	if json.Unmarshal(v.Rest["bundledProductOffering"], &parts) != nil {
+		return nil // not a list of references: nothing is made of it
+	}
+	for _, r := range parts {
+		out = append(out, r.ID)
+	}
+	return out
+}
+
+// circular reports whether what start leads to leads back to it.
+func circular(start string, leads func(string) ([]string, error)) (bool, error) {
+	seen := map[string]bool{}
+	open, err := leads(start)
+	for ; err == nil && len(open) > 0; open = open[1:] {
+		if open[0] == start {
+			return true, nil
+		}
+		if seen[open[0]] {
+			continue
+		}
+		seen[open[0]] = true
+		var more []string
+		if more, err = leads(open[0]); err == nil {
+			open = append(open, more...)
+		}
+	}
+	return false, err
+}
+
+// foreign refuses an offering that stands in a relationship to itself, or that is bundled in itself, by way of others
+// or not: it could not be told what it is made of.
+func (s *Service) foreign(ctx context.Context, i id.ID, v *Offering) error {
+	for n, r := range v.Relationships {
+		if id.ID(r.ID) == i {
+			return fault.Invalidf(fmt.Sprintf("productOfferingRelationship[%d].id", n), "an offering has no relationship to itself")
+		}
+	}
+	if len(v.Rest["bundledProductOffering"]) == 0 {
+		return nil
+	}
+	around, err := circular(string(i), func(at string) ([]string, error) {
+		if at == string(i) {
+			return v.bundled(), nil
+		}
+		if !id.ID(at).Is(Kind) {
+			return nil, nil
+		}
+		o, _, err := s.Offerings.Get(ctx, id.ID(at))
+		if fault.KindOf(err) == fault.NotFound {
+			err = nil
+		}
+		return o.bundled(), err
+	})
+	if around {
+		return fault.Invalidf("bundledProductOffering", "a bundle does not contain itself, by way of others or not")
+	}
+	return err
+}
+
 // Item is an offering with its id.
 type Item struct {
 	ID id.ID
@@ -157,7 +223,7 @@ type Item struct {
 // AddOns are the add-ons that are sold now and go with a price plan, oldest first. What a line holds already
 // may rule out some more: see Fits.
 func (s *Service) AddOns(ctx context.Context, plan id.ID) ([]Item, error) {
-	p, _, err := s.Offerings.Get(ctx, plan)
+	p, err := s.known(ctx, plan)
 	if err != nil {
 		return nil, err
 	}
@@ -197,4 +263,13 @@ func (s *Service) sold(ctx context.Context, kinds ...string) ([]Item, error) {
 		}
 	}
 	return out, nil
+}
+
+// known is an offering as it is stored, to look at: what it leads to is shared.
+func (s *Service) known(ctx context.Context, i id.ID) (Offering, error) {
+	v, err := s.Offerings.Shared(ctx, i)
+	if err != nil {
+		return Offering{}, err
+	}
+	return *v, nil
 }

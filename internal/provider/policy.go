@@ -104,9 +104,13 @@ func (p *Service) Rules(ctx context.Context) (ServiceProvider, error) {
 	if err != nil || i == "" {
 		return ServiceProvider{Policy: &Policy{}, TimeZone: "UTC"}, err
 	}
-	v, _, err := p.Get(ctx, i)
-	if v.Policy == nil {
-		v.Policy = &Policy{}
+	v, err := p.Shared(ctx, i)
+	if err != nil {
+		return ServiceProvider{Policy: &Policy{}}, err
 	}
-	return v, err
+	rules := *v
+	if rules.Policy == nil {
+		rules.Policy = &Policy{}
+	}
+	return rules, nil
 }

@@ -90,6 +90,8 @@ func (d *definition) check() error {
 type Collection[T any] struct {
 	s *Store
 	d *definition
+
+	shared shared[T]
 }
 
 // NewCollection registers a collection; call it once for each definition, before the store is used. A
