@@ -43,14 +43,6 @@ type bulkKey struct{}
 // leave no audit record each. Who makes them records the whole: in the document of the upload, which is not one of them.
 func InBulk(ctx context.Context) context.Context { return context.WithValue(ctx, bulkKey{}, true) }
 
-// auditMany records a change of one of many documents, unless ctx is InBulk.
-func (ch *change) auditMany(ctx context.Context, before, after []byte) error {
-	if ctx.Value(bulkKey{}) != nil {
-		return nil
-	}
-	return ch.audit(ctx, before, after)
-}
-
 // audit records a change of a document under the scope's actor, unless its kind is quiet.
 func (ch *change) audit(ctx context.Context, before, after []byte) error {
 	if ch.d.Quiet {
@@ -61,14 +53,22 @@ func (ch *change) audit(ctx context.Context, before, after []byte) error {
 
 // audit records a change of anything under the scope's actor.
 func (t *tx) audit(ctx context.Context, home id.Home, spid int, entity, entityID string, before, after []byte) error {
-	sc, err := scope.From(ctx)
+	args, err := t.auditRow(ctx, home, spid, entity, entityID, before, after)
 	if err != nil {
 		return err
 	}
+	return dbFault(t.Later(ctx, sqlAudit, args...))
+}
+
+// auditRow is a record as its statement takes it.
+func (t *tx) auditRow(ctx context.Context, home id.Home, spid int, entity, entityID string, before, after []byte) ([]any, error) {
+	sc, err := scope.From(ctx)
+	if err != nil {
+		return nil, err
+	}
 	actor, call := sc.Actor(), CallFrom(ctx)
-	err = t.Later(ctx, sqlAudit, int64(home), int64(spid), string(id.New(auditKind, home, t.now)), engine.Micros(t.now),
-		actor.Subject, actor.Client, call.Operation, call.RequestID, call.Reason, entity, entityID, document(before), document(after))
-	return dbFault(err)
+	return []any{int64(home), int64(spid), string(id.New(auditKind, home, t.now)), engine.Micros(t.now),
+		actor.Subject, actor.Client, call.Operation, call.RequestID, call.Reason, entity, entityID, document(before), document(after)}, nil
 }
 
 // document binds a document that may be none.

@@ -50,7 +50,8 @@ const (
 	sqlMove = `INSERT INTO ledger_balance (home, spid, account, unit, balance, at, n) VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (home, spid, account, unit) DO UPDATE SET balance = ledger_balance.balance + excluded.balance,
 at = CASE WHEN ledger_balance.at > excluded.at THEN ledger_balance.at ELSE excluded.at END, n = ledger_balance.n + excluded.n
-WHERE ledger_balance.balance BETWEEN $8 AND $9 RETURNING balance, at, n`
+WHERE CASE WHEN excluded.balance > 0 THEN ledger_balance.balance <= 9223372036854775807 - excluded.balance
+ELSE ledger_balance.balance >= -9223372036854775807 - 1 - excluded.balance END RETURNING ledger_balance.balance, ledger_balance.at, ledger_balance.n`
 	sqlEntry = `INSERT INTO ledger_entry (home, spid, posting, seq, account, unit, amount, balance, at, n)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 )
@@ -100,13 +101,21 @@ func (s *Store) Book(ctx context.Context, bookings []Booking) error {
 		return err
 	}
 	err = t.move(ctx, int64(spid), order)
+	var postings, entries [][]any
 	for i := 0; i < len(bookings) && err == nil; i++ {
 		b := &bookings[i]
 		if b.ID == "" {
 			b.ID = id.New(PostingKind, b.Home, t.now)
 		}
 		b.At = t.now
-		err = t.book(ctx, int64(spid), b, moves)
+		postings = append(postings, []any{int64(b.Home), int64(spid), string(b.ID), engine.Micros(b.At), b.CauseKind, b.Cause, b.Text})
+		entries, err = b.entries(entries, int64(spid), moves)
+	}
+	if err == nil {
+		err = dbFault(t.LaterAll(ctx, sqlPost, postings))
+	}
+	if err == nil {
+		err = dbFault(t.LaterAll(ctx, sqlEntry, entries))
 	}
 	if err != nil {
 		t.spoil(err) // some accounts may have moved without their entries
@@ -171,13 +180,7 @@ func add(a, b int64) (sum int64, ok bool) {
 func (t *tx) move(ctx context.Context, spid int64, order []*move) error {
 	lists := make([][]any, len(order))
 	for i, m := range order {
-		low, high := int64(math.MinInt64), int64(math.MaxInt64)
-		if m.net > 0 {
-			high -= m.net
-		} else {
-			low -= m.net
-		}
-		lists[i] = []any{int64(m.home), spid, m.name, m.unit, m.net, engine.Micros(t.now), m.n, low, high}
+		lists[i] = []any{int64(m.home), spid, m.name, m.unit, m.net, engine.Micros(t.now), m.n}
 	}
 	err := t.Returnings(ctx, sqlMove, lists, func(n int, r engine.Rows) error {
 		m := order[n]
@@ -198,25 +201,20 @@ func (t *tx) move(ctx context.Context, spid int64, order []*move) error {
 	return nil
 }
 
-// book writes a posting and its entries.
-func (t *tx) book(ctx context.Context, spid int64, b *Booking, moves map[account]*move) error {
+// entries adds the entries of a posting, as their statement takes them, and sets their balances.
+func (b *Booking) entries(lists [][]any, spid int64, moves map[account]*move) ([][]any, error) {
 	home, posting := int64(b.Home), string(b.ID)
-	if err := t.Later(ctx, sqlPost, home, spid, posting, engine.Micros(b.At), b.CauseKind, b.Cause, b.Text); err != nil {
-		return dbFault(err)
-	}
 	for seq := range b.Entries {
 		e := &b.Entries[seq]
 		m := moves[account{b.Home, e.Account, e.Unit}]
 		after, ok := add(m.balance, e.Amount)
 		if !ok {
-			return outOfRange(m.account)
+			return nil, outOfRange(m.account)
 		}
 		m.balance, m.n, e.Balance = after, m.n-1, after
-		if err := t.Later(ctx, sqlEntry, home, spid, posting, int64(seq), e.Account, e.Unit, e.Amount, after, m.at, m.last-m.n); err != nil {
-			return dbFault(err)
-		}
+		lists = append(lists, []any{home, spid, posting, int64(seq), e.Account, e.Unit, e.Amount, after, m.at, m.last - m.n})
 	}
-	return nil
+	return lists, nil
 }
 
 // balanced holds that the entries sum to zero for every unit. Wrapping cannot hide a difference: sums are

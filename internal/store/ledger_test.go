@@ -70,6 +70,41 @@ func TestManyPostingsAtOnceAreAllOrNothing(t *testing.T) {
 	})
 }
 
+func TestHundredsOfPostingsAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.must(h.post(posting("high", entry("high", math.MaxInt64-2), entry("low", 2-math.MaxInt64))))
+		hundreds := func() (all []store.Posting) {
+			for n := range 300 {
+				all = append(all, posting(fmt.Sprint("n", n), entry(fmt.Sprint("line", n%150), 3), entry("issued", -3)))
+			}
+			return all
+		}
+		all := hundreds()
+		h.must(h.write(func(ctx context.Context) error { return h.s.PostAll(ctx, 3, all) }))
+		if b := all[299].Entries; b[0].Balance != 6 || b[1].Balance != -900 || all[149].Entries[0].Balance != 3 {
+			t.Fatal(b, all[149].Entries)
+		}
+		last, err := h.s.Postings(h.ctx, 3, store.History{Account: "line149", Unit: "EUR"})
+		h.must(err)
+		if len(last) != 2 || last[0].Cause != "n299" || last[0].Entries[0].Balance != 6 || last[1].Cause != "n149" {
+			t.Fatalf("%+v", last)
+		}
+		for account, amount := range map[string]int64{"high": 3, "low": -4} {
+			refused(t, h.post(append(hundreds(), posting("over", entry(account, amount), entry("issued", -amount)))...),
+				fault.Limit, store.CodeBalanceRange, "")
+		}
+		h.must(h.post(append(hundreds(), posting("up to it", entry("high", 2), entry("low", -3), entry("issued", 1)))...))
+		held, err := h.s.Balances(h.ctx, 3, "high", "line7", "low")
+		h.must(err)
+		if want := []store.Holding{{"high", "EUR", math.MaxInt64}, {"line7", "EUR", 12}, {"low", "EUR", -math.MaxInt64 - 1}}; !slices.Equal(held, want) {
+			t.Fatalf("%v, want %v", held, want)
+		}
+		if bad, err := h.s.Unbalanced(h.ctx); err != nil || len(bad) > 0 {
+			t.Fatal(bad, err)
+		}
+	})
+}
+
 func TestAnAccountsHistoryStandsInTheOrderOfItsBalance(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		begin := h.at.Now()

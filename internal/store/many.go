@@ -69,13 +69,14 @@ func (c *Collection[T]) InsertMany(ctx context.Context, drafts []Draft) ([]Doc, 
 	if err != nil {
 		return nil, err
 	}
-	for n, ch := range many.changes {
-		ch.t.count(ch.home, ch.spid, c.d.Table, 1)
-		if err := ch.auditMany(ctx, nil, docs[n].Body); err != nil {
-			return nil, err
-		}
+	grown := map[id.Home]int64{}
+	for _, ch := range many.changes {
+		grown[ch.home]++
 	}
-	return docs, nil
+	for home, n := range grown {
+		many.t.count(home, many.changes[0].spid, c.d.Table, n)
+	}
+	return docs, many.audit(ctx, func(n int) (before, after []byte) { return nil, docs[n].Body })
 }
 
 // UpdateMany is Update of many documents, each once, in a few journeys to the database: all or none. Its faults
@@ -107,12 +108,7 @@ func (c *Collection[T]) UpdateMany(ctx context.Context, revisions []Revision) ([
 	if err != nil {
 		return nil, err
 	}
-	for n, ch := range many.changes {
-		if err := ch.auditMany(ctx, revisions[n].Was.Body, docs[n].Body); err != nil {
-			return nil, err
-		}
-	}
-	return docs, nil
+	return docs, many.audit(ctx, func(n int) (before, after []byte) { return revisions[n].Was.Body, docs[n].Body })
 }
 
 // many is a change of many documents of one collection.
@@ -154,13 +150,43 @@ func (m *many) run(ctx context.Context, sql string, lists [][]any, none func(n i
 	if err := m.exist(ctx); err != nil {
 		return err
 	}
+	var gone, come [][]any
 	for n, ch := range m.changes {
 		ch.touch()
-		if err := ch.store(ctx, m.before[n], m.after[n]); err != nil {
-			return err
+		gone = ch.without(gone, m.before[n], m.after[n])
+		come = ch.without(come, m.after[n], m.before[n])
+	}
+	if err := m.t.LaterAll(ctx, sqlRefer, come); err != nil {
+		return dbFault(err)
+	}
+	return dbFault(m.t.LaterAll(ctx, sqlUnrefer, gone))
+}
+
+// without adds the references that some have and others have not, as what their statements take.
+func (ch *change) without(lists [][]any, some, others []reference) [][]any {
+	for _, r := range some {
+		if !contains(others, r) {
+			lists = append(lists, []any{int64(r.home), int64(ch.spid), string(r.to), string(ch.id), r.at})
 		}
 	}
-	return nil
+	return lists
+}
+
+// audit records the changes, unless their kind is quiet or they are made InBulk.
+func (m *many) audit(ctx context.Context, of func(n int) (before, after []byte)) error {
+	if len(m.changes) == 0 || m.changes[0].d.Quiet || ctx.Value(bulkKey{}) != nil {
+		return nil
+	}
+	lists := make([][]any, len(m.changes))
+	for n, ch := range m.changes {
+		before, after := of(n)
+		args, err := m.t.auditRow(ctx, ch.home, ch.spid, ch.d.Kind.Name, string(ch.id), before, after)
+		if err != nil {
+			return err
+		}
+		lists[n] = args
+	}
+	return dbFault(m.t.LaterAll(ctx, sqlAudit, lists))
 }
 
 // exist holds that every new reference leads somewhere, asking for each target once.

@@ -108,18 +108,20 @@ func TestManyDocumentsAreAllOrNothing(t *testing.T) {
 			}, fault.Invalid, fault.CodeInvalid, "engagedParty.id"},
 			"one is of no known kind": {func(all []store.Draft) { all[2].ID = "nonsense" }, fault.NotFound, fault.CodeNotFound, ""},
 		} {
-			t.Run(what, func(t *testing.T) {
-				err := h.write(func(ctx context.Context) error {
-					drafts := h.drafts(4, plain)
-					c.spoil(drafts)
-					_, err := h.customers.InsertMany(ctx, drafts)
-					return err
+			for _, size := range []int{4, 40} { // a statement each, and one for all
+				t.Run(fmt.Sprint(what, " of ", size), func(t *testing.T) {
+					err := h.write(func(ctx context.Context) error {
+						drafts := h.drafts(size, plain)
+						c.spoil(drafts)
+						_, err := h.customers.InsertMany(ctx, drafts)
+						return err
+					})
+					refusedNth(t, err, 2, c.kind, c.code, c.attribute)
+					if h.count() != 0 {
+						t.Fatalf("%d customers", h.count())
+					}
 				})
-				refusedNth(t, err, 2, c.kind, c.code, c.attribute)
-				if h.count() != 0 {
-					t.Fatalf("%d customers", h.count())
-				}
-			})
+			}
 		}
 		// A caller that makes nothing of the fault keeps nothing either.
 		err := h.write(func(ctx context.Context) error {
@@ -157,7 +159,21 @@ func TestManyClaimsAtOnce(t *testing.T) {
 		if want := map[string]id.ID{"v1": "usg_a"}; !maps.Equal(taken, want) {
 			t.Fatalf("%v, want %v", taken, want)
 		}
-		held, err := h.s.Claimants(h.ctx, "record", "v1", "v2", "new", "none")
+		others := map[string]id.ID{}
+		for n := range 20 { // many at once, of which two are held by another
+			others[fmt.Sprint("w", n)] = "usg_b"
+		}
+		others["v3"], others["v4"] = "usg_b", "usg_b"
+		claim(others)
+		if want := map[string]id.ID{"v3": "usg_a", "v4": "usg_a"}; !maps.Equal(taken, want) {
+			t.Fatalf("%v, want %v", taken, want)
+		}
+		held, err := h.s.Claimants(h.ctx, "record", "w0", "w1", "w2", "w3", "w4", "w5", "none", "v3", "w19", "v3")
+		h.must(err)
+		if len(held) != 8 || held["v3"] != "usg_a" || held["w19"] != "usg_b" || held["w5"] != "usg_b" {
+			t.Fatal(held)
+		}
+		held, err = h.s.Claimants(h.ctx, "record", "v1", "v2", "new", "none")
 		h.must(err)
 		if want := map[string]id.ID{"v1": "usg_a", "v2": "usg_a", "new": "usg_b"}; !maps.Equal(held, want) {
 			t.Fatalf("%v, want %v", held, want)

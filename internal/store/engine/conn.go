@@ -90,7 +90,7 @@ func Each(ctx context.Context, c Conn, sql string, args []any, fn func(Rows) err
 // plain brings an argument to one of the few types that both drivers take without reflection.
 func plain(v any) any {
 	switch x := v.(type) {
-	case nil, int64, string, []byte, bool, float64:
+	case nil, int64, string, []byte, bool, float64, []int64, []*string:
 		return v
 	case int:
 		return int64(x)

@@ -98,28 +98,41 @@ func pgBatch(ctx context.Context, c *pgx.Conn, first []pgStatement, sql string, 
 
 func pgExecs(ctx context.Context, c *pgx.Conn, first []pgStatement, sql string, lists [][]any) ([]int64, error) {
 	affected := make([]int64, len(lists))
-	err := pgBatch(ctx, c, first, sql, lists, func(n int, r pgx.BatchResults) error {
-		tag, err := r.Exec()
-		affected[n] = tag.RowsAffected()
-		return err
+	err := parts(ctx, c, first, sql, lists, func(b *bulk, from int, part [][]any, r pgx.BatchResults) error {
+		if b.telling == "" { // each changes one row, or all fail
+			for n := range part {
+				affected[from+n] = 1
+			}
+		}
+		return b.read(r, part, func(n int, _ Rows) error { affected[from+n]++; return nil })
+	}, func(from int, first []pgStatement, part [][]any) error {
+		return pgBatch(ctx, c, first, sql, part, func(n int, r pgx.BatchResults) error {
+			tag, err := r.Exec()
+			affected[from+n] = tag.RowsAffected()
+			return err
+		})
 	})
 	return affected, err
 }
 
 func pgQueries(ctx context.Context, c *pgx.Conn, first []pgStatement, sql string, lists [][]any, fn func(int, Rows) error) error {
-	return pgBatch(ctx, c, first, sql, lists, func(n int, r pgx.BatchResults) error {
-		answer, err := r.Query()
-		if err != nil {
+	return parts(ctx, c, first, sql, lists, func(b *bulk, from int, part [][]any, r pgx.BatchResults) error {
+		return b.read(r, part, func(n int, row Rows) error { return fn(from+n, row) })
+	}, func(from int, first []pgStatement, part [][]any) error {
+		return pgBatch(ctx, c, first, sql, part, func(n int, r pgx.BatchResults) error {
+			answer, err := r.Query()
+			if err != nil {
+				return err
+			}
+			found := pgRows{answer}
+			for err == nil && found.Next() {
+				err = fn(from+n, found)
+			}
+			if cerr := found.Close(); err == nil {
+				err = cerr
+			}
 			return err
-		}
-		found := pgRows{answer}
-		for err == nil && found.Next() {
-			err = fn(n, found)
-		}
-		if cerr := found.Close(); err == nil {
-			err = cerr
-		}
-		return err
+		})
 	})
 }
 
@@ -132,6 +145,9 @@ func (p *pgTx) take() []pgStatement {
 }
 
 func (p *pgTx) Execs(ctx context.Context, sql string, lists [][]any) ([]int64, error) {
+	if len(lists) == 0 {
+		return nil, nil
+	}
 	ctx, err := p.under(ctx)
 	if err != nil {
 		return nil, err
@@ -141,6 +157,9 @@ func (p *pgTx) Execs(ctx context.Context, sql string, lists [][]any) ([]int64, e
 }
 
 func (p *pgTx) Queries(ctx context.Context, sql string, lists [][]any, fn func(int, Rows) error) error {
+	if len(lists) == 0 {
+		return nil
+	}
 	ctx, err := p.under(ctx)
 	if err != nil {
 		return err
