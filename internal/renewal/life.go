@@ -8,6 +8,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/inventory"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/provider"
+	"github.com/demarc-bss/demarc/internal/store"
 	"github.com/demarc-bss/demarc/internal/subscription"
 )
 
@@ -20,11 +21,13 @@ type life struct {
 	s    *Service
 	id   id.ID
 	line subscription.Line
-	w    *balance.Wallet
-	rule rules
-	now  time.Time
-	// changed says that line is to be stored.
-	changed bool
+	// stored is the line as it was read or last stored.
+	stored store.Doc
+	w      *balance.Wallet
+	rule   rules
+	now    time.Time
+	// changed says that line is to be stored, entered that its state changed since it was.
+	changed, entered bool
 }
 
 // rules are what a service provider decided about the life of its lines.
@@ -42,7 +45,7 @@ func rulesOf(v provider.ServiceProvider) rules {
 }
 
 func (s *Service) life(ctx context.Context, i id.ID) (*life, error) {
-	line, _, err := s.Subscriptions.Lines.Get(ctx, i)
+	line, stored, err := s.Subscriptions.Lines.Get(ctx, i)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +54,7 @@ func (s *Service) life(ctx context.Context, i id.ID) (*life, error) {
 		return nil, err
 	}
 	w.Account = line.AccountID
-	return &life{s: s, id: i, line: line, w: w, rule: rulesOf(w.Rules), now: s.store.Now(ctx)}, nil
+	return &life{s: s, id: i, line: line, stored: stored, w: w, rule: rulesOf(w.Rules), now: s.store.Now(ctx)}, nil
 }
 
 // act is what is due at a moment.
@@ -248,20 +251,26 @@ func (l *life) do(ctx context.Context, d due) error {
 
 func causeID(of id.ID, at time.Time) string { return string(of) + "@" + at.UTC().Format(time.RFC3339) }
 
-// enter brings the line to a state and stores it: who follows the line sees every state.
+// enter brings the line to a state. Who follows the line sees every state: the one before is stored first, unless it
+// was.
 func (l *life) enter(ctx context.Context, to subscription.State, reason string, at time.Time) error {
+	if l.entered {
+		if err := l.flush(ctx); err != nil {
+			return err
+		}
+	}
 	l.line.Enter(to, reason, at)
-	l.changed = true
-	return l.flush(ctx)
+	l.changed, l.entered = true, true
+	return nil
 }
 
 // flush stores the line if it changed.
-func (l *life) flush(ctx context.Context) error {
+func (l *life) flush(ctx context.Context) (err error) {
 	if !l.changed {
 		return nil
 	}
-	next, err := l.s.Subscriptions.Lines.Change(ctx, l.id, func(v *subscription.Line) error { *v = l.line; return nil })
-	l.line, l.changed = next, false
+	l.stored, err = l.s.Subscriptions.Lines.Replace(ctx, l.stored, &l.line)
+	l.changed, l.entered = false, false
 	return err
 }
 
@@ -389,7 +398,10 @@ func (l *life) comeBack(ctx context.Context, reason string) error {
 	if r := l.line.Renewal; r != nil && !r.Next.After(l.now) && !l.payable(l.line.Prices, !l.line.ToBegin()) {
 		return nil
 	}
-	return l.enter(ctx, subscription.Active, reason, l.now)
+	if err := l.enter(ctx, subscription.Active, reason, l.now); err != nil {
+		return err
+	}
+	return l.flush(ctx) // it is stored with periods that begin anew
 }
 
 // payable reports whether the line could pay prices now; of the recurring ones alone, when again is set.

@@ -227,6 +227,20 @@ func (s *Set[T]) Change(ctx context.Context, i id.ID, decide func(v *T) error) (
 	return next, err
 }
 
+// Replace stores what a domain made of a resource that it read in the same transaction, with its events. A resource
+// that was changed since it was read is a Stale fault.
+func (s *Set[T]) Replace(ctx context.Context, was store.Doc, next *T) (d store.Doc, err error) {
+	err = s.store.Write(ctx, func(ctx context.Context) error {
+		var prev T
+		if err := decode(was.Body, &prev); err != nil {
+			return err
+		}
+		d, err = s.replace(ctx, was, 0, &prev, next, was.Body)
+		return err
+	})
+	return d, err
+}
+
 // fresh refuses a change that is based on another version; 0 is none.
 func (s *Set[T]) fresh(was store.Doc, version int64) error {
 	if version > 0 && version != was.Version {
