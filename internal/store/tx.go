@@ -92,6 +92,15 @@ func (t *tx) nested(ctx context.Context, fn func(ctx context.Context) error) err
 	return err
 }
 
+// joined runs fn as a part of what is open, which fails with it: savepoints would remember thousands of pages.
+func (t *tx) joined(ctx context.Context, fn func(ctx context.Context) error) error {
+	err := fn(ctx)
+	if err != nil {
+		t.spoil(err)
+	}
+	return err
+}
+
 // spoil has the innermost Write fail.
 func (t *tx) spoil(err error) { t.spoiled = err }
 
@@ -142,6 +151,9 @@ func (s *Store) Write(ctx context.Context, fn func(ctx context.Context) error) e
 	if t := s.txFrom(ctx); t != nil {
 		if !t.write {
 			return fault.Internalf(errors.New("store: a Write inside a Snapshot"), "the change was not opened")
+		}
+		if ctx.Value(bulkKey{}) != nil {
+			return t.joined(ctx, fn)
 		}
 		return t.nested(ctx, fn)
 	}
