@@ -8,7 +8,9 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,34 +46,59 @@ type Provider struct {
 	TimeZone string
 	Country  string
 	plans    []byte
-	numbers  msisdn.Number
-	sims     inventory.Batch
+	// numbers is the first of its numbers, and pool how many of them it may have.
+	numbers, pool int
+	sims          inventory.Batch
 }
 
 // Providers gives each service provider its country, currency and plans: those with an even number have
-// SadPhone's, the others HappyPhone's.
+// SadPhone's, the others HappyPhone's. Each has numbers and SIMs of its own: those of a country share its block of
+// numbers for films, in the order of their ids.
 func Providers(names map[int]string) (out []Provider) {
-	for spid, name := range names {
-		p := Provider{
-			SPID: spid, Name: name, Currency: "EUR", TimeZone: "Europe/Paris", Country: "FR", plans: happyPlans, numbers: "33639980000",
-			sims: inventory.Batch{Issuer: "33098", Network: "20898", First: 1},
-		}
-		if spid%2 == 0 {
-			p.Currency, p.TimeZone, p.Country, p.plans, p.numbers = "GBP", "Europe/London", "GB", sadPlans, "447700900000"
-			p.sims = inventory.Batch{Issuer: "44098", Network: "23498", First: 1}
-		}
+	count := [2]int{}
+	for spid := range names {
+		count[country(spid)]++
+	}
+	nth := [2]int{}
+	for _, spid := range slices.Sorted(maps.Keys(names)) {
+		c := country(spid)
+		p := countries()[c]
+		p.SPID, p.Name = spid, names[spid]
+		p.pool = min(pool, p.pool/count[c]/poolBatch*poolBatch)
+		p.numbers += nth[c] * p.pool
+		p.sims.First = 1 + nth[c]*simBlock
+		nth[c]++
 		out = append(out, p)
 	}
 	return out
+}
+
+// country is which of the countries a service provider is in.
+func country(spid int) int { return 1 - spid&1 }
+
+// countries are the service providers of a country, each as if it were alone there.
+func countries() [2]Provider {
+	return [2]Provider{
+		{
+			Currency: "EUR", TimeZone: "Europe/Paris", Country: "FR", plans: happyPlans, numbers: 33639980000, pool: 10_000,
+			sims: inventory.Batch{Issuer: "33098", Network: "20898"},
+		},
+		{
+			Currency: "GBP", TimeZone: "Europe/London", Country: "GB", plans: sadPlans, numbers: 447700900000, pool: 1000,
+			sims: inventory.Batch{Issuer: "44098", Network: "23498"},
+		},
+	}
 }
 
 const (
 	// batch is how many customers one transaction makes. SQLite's statement journals make a transaction cost
 	// the square of its length: ten are several times faster than a hundred.
 	batch = 10
-	// pool is how many numbers and SIMs each service provider has.
+	// pool is how many numbers and SIMs each service provider has where the block of its country is large enough.
 	pool, poolBatch = 400, 50
-	mark            = "demonstration"
+	// simBlock is how far the SIMs of service providers lie apart.
+	simBlock = 1_000_000
+	mark     = "demonstration"
 )
 
 // Load makes what is not there yet, in the scope of ctx, and says how many customers were made. Loading again
@@ -90,7 +117,7 @@ func (h *House) Load(ctx context.Context, p Provider, customers int) (made int, 
 	if err != nil || present.Total > 0 && begun == "" {
 		return 0, err
 	}
-	if err := h.Furnish(ctx, p, pool); err != nil {
+	if err := h.Furnish(ctx, p, p.pool); err != nil {
 		return 0, err
 	}
 	offerings, err := h.offerings(ctx, p)
@@ -149,11 +176,7 @@ func (h *House) base(ctx context.Context, p Provider) error {
 // pools adds the numbers and SIMs that are not there yet.
 func (h *House) pools(ctx context.Context, p Provider, lines int) error {
 	for from := 0; from < lines; from += poolBatch {
-		first, err := strconv.Atoi(string(p.numbers))
-		if err != nil {
-			return err
-		}
-		if _, err := h.Inventory.AddNumbers(ctx, msisdn.Number(strconv.Itoa(first+from)), poolBatch); err != nil {
+		if _, err := h.Inventory.AddNumbers(ctx, msisdn.Number(strconv.Itoa(p.numbers+from)), poolBatch); err != nil {
 			return err
 		}
 		sims := p.sims
@@ -191,7 +214,7 @@ func (h *House) batch(ctx context.Context, p Provider, offerings []id.ID, from, 
 		made = 0
 		r := rand.New(rand.NewPCG(uint64(p.SPID), uint64(from)))
 		for n := from; n < to; n++ {
-			if err := h.customer(ctx, r, n, offerings); err != nil {
+			if err := h.customer(ctx, r, n, p, offerings); err != nil {
 				return err
 			}
 			made++
@@ -205,13 +228,13 @@ func (h *House) batch(ctx context.Context, p Provider, offerings []id.ID, from, 
 }
 
 // customer makes a party, its customer and its prepaid account, and for most of them a subscription.
-func (h *House) customer(ctx context.Context, r *rand.Rand, n int, offerings []id.ID) error {
+func (h *House) customer(ctx context.Context, r *rand.Rand, n int, p Provider, offerings []id.ID) error {
 	i, err := h.Accounts.OpenPrepaid(ctx, person(r, n))
 	if err != nil {
 		return err
 	}
 	lines := subscriptions(r)
-	if n >= pool*2 { // the blocks of numbers for films are small
+	if n >= p.pool*2 { // the blocks of numbers for films are small
 		lines = 0
 	}
 	for range lines {

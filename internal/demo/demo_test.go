@@ -3,8 +3,12 @@ package demo_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"testing"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/demarc-bss/demarc/internal/account"
 	connect "github.com/demarc-bss/demarc/internal/connect/network"
@@ -120,6 +124,45 @@ func TestADatabaseWithCustomersOfItsOwnIsLeftAlone(t *testing.T) {
 			t.Errorf("%d customers were added, error %v", made, err)
 		}
 	})
+}
+
+// What a country's service providers have is told apart by number and SIM, however many they are.
+func TestServiceProvidersShareNoNumberAndNoSIM(t *testing.T) {
+	s := storetest.Open(t, "sqlite")
+	h, _ := build(s)
+	names := map[int]string{1: "A", 2: "B", 3: "C", 4: "D", 6: "E", 7: "F"}
+	held := map[string]int{}
+	for _, p := range demo.Providers(names) {
+		ctx := storetest.Context(p.SPID)
+		if _, err := h.Load(ctx, p, 0); err != nil {
+			t.Fatal(err)
+		}
+		hold := func(docs func(context.Context, store.Query) (store.Page, error), value func(doc jsontext.Value) string) {
+			page, err := docs(ctx, store.Query{})
+			if err != nil || len(page.Items) < 300 {
+				t.Fatalf("the service provider %d has %d, %v", p.SPID, len(page.Items), err)
+			}
+			for _, d := range page.Items {
+				v := value(d.Body)
+				if by, taken := held[v]; taken {
+					t.Fatalf("%s is of the service providers %d and %d", v, by, p.SPID)
+				}
+				held[v] = p.SPID
+			}
+		}
+		attribute := func(name string) func(jsontext.Value) string {
+			return func(doc jsontext.Value) string {
+				var v map[string]any
+				if err := json.Unmarshal(doc, &v); err != nil || v[name] == nil {
+					t.Fatalf("%s %v", doc, err)
+				}
+				return fmt.Sprint(name, " ", v[name])
+			}
+		}
+		hold(h.Inventory.Numbers.Docs, attribute("msisdn"))
+		hold(h.Inventory.SIMs.Docs, attribute("iccid"))
+		hold(h.Inventory.SIMs.Docs, attribute("imsi"))
+	}
 }
 
 // The same service provider gets the same people in every database.
