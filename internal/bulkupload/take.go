@@ -92,7 +92,7 @@ func (s *Service) plan(ctx context.Context, key string, now time.Time) (p sale, 
 	if p.id, err = s.Catalog.ByKey(ctx, key); err != nil {
 		return p, err
 	}
-	if p.offering, _, err = s.Catalog.Offerings.Get(ctx, p.id); err != nil {
+	if p.offering, err = s.Catalog.Offering(ctx, p.id); err != nil {
 		return p, err
 	}
 	if p.offering.OfferingType != catalog.PricePlan {
@@ -104,7 +104,7 @@ func (s *Service) plan(ctx context.Context, key string, now time.Time) (p sale, 
 	if err = p.offering.Sellable(now); err != nil {
 		return p, err
 	}
-	p.prices, err = subscription.PricesOf(p.offering)
+	p.prices, err = subscription.LinePrices(p.offering)
 	return p, err
 }
 

@@ -93,35 +93,46 @@ type Line struct {
 	Prices   []subscription.Price
 }
 
-// Totals sums prices by their kind and period, one entry each: one-off and recurring prices, discounts, and last the
-// tax in all that is due at once. No two entries are of the same kind, period and currency.
+// Totals sums prices by their kind and period, one entry each: one-off and recurring prices, then the discounts on the
+// first of them, which are negative, and last the tax in all that is due at once. Prices that are never due by
+// themselves (catalog.Due) are in no sum. No two entries are of the same kind, period and currency.
 func Totals(of []Line) ([]subscription.Price, error) {
-	var out []subscription.Price
+	var out, off []subscription.Price
 	tax := map[money.Currency]money.Amount{}
 	var currencies []money.Currency
 	for _, l := range of {
 		for _, p := range l.Prices {
-			p, err := times(p, l.Quantity)
+			due := catalog.Due(p.PriceType)
+			if due == "" {
+				continue
+			}
+			amount, err := times(p.Price, l.Quantity)
 			if err != nil {
 				return nil, err
 			}
-			if out, err = add(out, p); err != nil {
+			if out, err = add(out, due, p.Period, amount); err != nil {
 				return nil, err
+			}
+			for _, a := range p.Discounts() {
+				less, err := times(a.Price, l.Quantity)
+				if err != nil {
+					return nil, err
+				}
+				if off, err = add(off, Discount, p.Period, less); err != nil {
+					return nil, err
+				}
 			}
 			c := p.Price.TaxIncluded.Currency()
 			if _, seen := tax[c]; !seen {
 				tax[c] = money.OfMicros(0, c)
 				currencies = append(currencies, c)
 			}
-			in, err := p.Price.TaxIncluded.Add(p.Price.DutyFree.Neg())
-			if err != nil {
-				return nil, err
-			}
-			if tax[c], err = tax[c].Add(in); err != nil {
+			if tax[c], err = taxed(tax[c], p, l.Quantity); err != nil {
 				return nil, err
 			}
 		}
 	}
+	out = append(out, off...)
 	for _, c := range currencies {
 		none := money.OfMicros(0, c)
 		out = append(out, subscription.Price{Name: "Tax", PriceType: Tax, Price: subscription.PriceAmount{TaxIncluded: tax[c], DutyFree: none}})
@@ -129,37 +140,51 @@ func Totals(of []Line) ([]subscription.Price, error) {
 	return out, nil
 }
 
-func times(p subscription.Price, n int) (subscription.Price, error) {
+// taxed adds the tax that is due at once in so many of a price.
+func taxed(sum money.Amount, p subscription.Price, n int) (money.Amount, error) {
+	first, err := p.At(0)
+	if err != nil {
+		return sum, err
+	}
+	if first, err = times(first, n); err != nil {
+		return sum, err
+	}
+	in, err := first.TaxIncluded.Add(first.DutyFree.Neg())
+	if err != nil {
+		return sum, err
+	}
+	return sum.Add(in)
+}
+
+func times(p subscription.PriceAmount, n int) (subscription.PriceAmount, error) {
+	out := subscription.PriceAmount{TaxIncluded: p.TaxIncluded, DutyFree: p.DutyFree}
 	if n == 1 {
-		return p, nil
+		return out, nil
 	}
 	factor, err := decimal.New(int64(n), 0)
 	if err != nil {
 		return p, fault.Internalf(err, "a quantity cannot be counted")
 	}
-	if p.Price.TaxIncluded, err = p.Price.TaxIncluded.Mul(factor); err != nil {
+	if out.TaxIncluded, err = p.TaxIncluded.Mul(factor); err != nil {
 		return p, err
 	}
-	p.Price.DutyFree, err = p.Price.DutyFree.Mul(factor)
-	return p, err
+	out.DutyFree, err = p.DutyFree.Mul(factor)
+	return out, err
 }
 
-func add(to []subscription.Price, p subscription.Price) (_ []subscription.Price, err error) {
+func add(to []subscription.Price, kind, period string, p subscription.PriceAmount) (_ []subscription.Price, err error) {
 	for n := range to {
 		t := &to[n]
-		if t.PriceType != p.PriceType || t.Period != p.Period || t.Price.TaxIncluded.Currency() != p.Price.TaxIncluded.Currency() {
+		if t.PriceType != kind || t.Period != period || t.Price.TaxIncluded.Currency() != p.TaxIncluded.Currency() {
 			continue
 		}
-		if t.Price.TaxIncluded, err = t.Price.TaxIncluded.Add(p.Price.TaxIncluded); err != nil {
+		if t.Price.TaxIncluded, err = t.Price.TaxIncluded.Add(p.TaxIncluded); err != nil {
 			return nil, err
 		}
-		t.Price.DutyFree, err = t.Price.DutyFree.Add(p.Price.DutyFree)
+		t.Price.DutyFree, err = t.Price.DutyFree.Add(p.DutyFree)
 		return to, err
 	}
-	return append(to, subscription.Price{
-		Name: names[p.PriceType], PriceType: p.PriceType, Period: p.Period,
-		Price: subscription.PriceAmount{TaxIncluded: p.Price.TaxIncluded, DutyFree: p.Price.DutyFree},
-	}), nil
+	return append(to, subscription.Price{Name: names[kind], PriceType: kind, Period: period, Price: p}), nil
 }
 
 var names = map[string]string{catalog.OneTime: "One-off", catalog.Recurring: "Recurring", Discount: "Discount"}

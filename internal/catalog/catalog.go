@@ -118,10 +118,14 @@ func set[T any, P part[T]](st *store.Store, k id.Kind, table string, also ...fun
 // claimOf is what the keys of a kind are claimed as.
 func claimOf(k id.Kind) string { return k.Name + ".key" }
 
-// sound refuses a plan whose own bundles are for zones that its tariff does not have.
-func (s *Service) sound(ctx context.Context, _ id.ID, _, v *Offering) error {
-	if v == nil || v.OfferingType != PricePlan {
+// sound refuses an offering that is made of itself, and a plan whose own bundles are for zones that its tariff does
+// not have.
+func (s *Service) sound(ctx context.Context, i id.ID, _, v *Offering) error {
+	if v == nil {
 		return nil
+	}
+	if err := s.foreign(ctx, i, v); err != nil || v.OfferingType != PricePlan {
+		return err
 	}
 	err := s.zonesKnown(ctx, *v, *v)
 	if f := fault.From(err); f != nil && f.Kind == fault.Conflict {

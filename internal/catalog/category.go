@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
@@ -39,7 +40,7 @@ func (v *Catalog) complete() { begin(&v.Type, "Catalog", &v.LifecycleStatus) }
 
 func (v Catalog) check() error {
 	var wrong fault.Several
-	named(&wrong, v.Name, v.Key)
+	named(&wrong, v.Name, v.Key, v.LifecycleStatus)
 	ordered(&wrong, v.ValidFor)
 	return wrong.Err()
 }
@@ -55,6 +56,11 @@ func begin(kind *string, name string, status *LifecycleStatus) {
 	}
 	if *status == "" {
 		*status = InStudy
+	}
+	for known := range next {
+		if strings.EqualFold(string(known), string(*status)) {
+			*status = known
+		}
 	}
 }
 
@@ -82,7 +88,7 @@ func (v *Category) complete() {
 
 func (v Category) check() error {
 	var wrong fault.Several
-	named(&wrong, v.Name, v.Key)
+	named(&wrong, v.Name, v.Key, v.LifecycleStatus)
 	ordered(&wrong, v.ValidFor)
 	return wrong.Err()
 }
@@ -157,7 +163,7 @@ func (v *Specification) complete() { begin(&v.Type, "ProductSpecification", &v.L
 
 func (v Specification) check() error {
 	var wrong fault.Several
-	named(&wrong, v.Name, v.Key)
+	named(&wrong, v.Name, v.Key, v.LifecycleStatus)
 	ordered(&wrong, v.ValidFor)
 	had := map[string]bool{}
 	for n, c := range v.Characteristics {

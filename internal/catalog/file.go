@@ -136,6 +136,10 @@ type reader struct {
 	// lines are where the keys stand, by what they are keys of.
 	lines map[string]map[string]int
 	found []mistake
+	// began is how many mistakes were found before the offering that is being read.
+	began int
+	// reckons says that currency and tax, which all prices have, are right.
+	reckons bool
 	// later are checks that need the whole file.
 	later []func()
 	out   File
@@ -157,6 +161,7 @@ func (r *reader) file(n *yaml.Node) *File {
 	} else if d, err := decimal.Parse(r.tax.Value); err != nil || d.IsNeg() || d.Cmp(decimal.MustNew(100, 0)) > 0 {
 		r.bad(r.tax, "taxRate is a percentage from 0 to 100")
 	}
+	r.reckons = len(r.found) == 0
 	if p := f["plans"]; p == nil || p.Kind != yaml.SequenceNode || len(p.Content) == 0 {
 		r.bad(or(p, n), "plans is a list of at least one plan")
 	}
@@ -366,7 +371,7 @@ func (r *reader) lifecycle(f map[string]*yaml.Node) LifecycleStatus {
 		return Active
 	}
 	if _, known := next[LifecycleStatus(v.Value)]; !known {
-		r.bad(v, "lifecycle is In study, In design, In test, Active, Launched, Retired, Obsolete or Rejected")
+		r.bad(v, "lifecycle is %s", statuses)
 	}
 	return LifecycleStatus(v.Value)
 }

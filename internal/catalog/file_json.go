@@ -63,6 +63,7 @@ func parseJSON(file []byte, root string) (*File, error) {
 	if r.broken != nil {
 		r.found = append(r.found, mistake{r.line(d.InputOffset()), "the file is not JSON: " + strings.TrimPrefix(r.broken.Error(), "jsontext: ")})
 	}
+	r.circles()
 	if err := told(r.found); err != nil {
 		return nil, err
 	}
@@ -70,6 +71,24 @@ func parseJSON(file []byte, root string) (*File, error) {
 		return nil, fault.New(fault.Invalid, CodeFile, "the file is empty")
 	}
 	return &r.out, nil
+}
+
+// circles finds bundles that contain themselves.
+func (r *jsonReader) circles() {
+	for n, v := range r.out.Offerings {
+		local := r.out.local(Kind, n)
+		around, err := circular(local, func(at string) ([]string, error) {
+			for m := range r.out.Offerings {
+				if r.out.local(Kind, m) == at {
+					return r.out.Offerings[m].bundled(), nil
+				}
+			}
+			return nil, nil
+		})
+		if err == nil && around && local != "" {
+			r.found = append(r.found, mistake{r.at[n], fmt.Sprintf("bundledProductOffering: the bundle %s contains itself, by way of others or not", v.Name)})
+		}
+	}
 }
 
 // longestID bounds the ids that entries have in a file.
@@ -82,6 +101,8 @@ type jsonReader struct {
 	had    map[string]bool
 	found  []mistake
 	broken error
+	// at are the lines of the offerings.
+	at []int
 	// offset is up to where lines were counted.
 	offset int64
 	lines  int
@@ -104,8 +125,12 @@ func (r *jsonReader) element(d *jsontext.Decoder) bool {
 		r.broken = err
 		return false
 	}
-	line := r.line(from)
-	if err := r.resource(raw.Clone()); err != nil {
+	line, offerings := r.line(from), len(r.out.Offerings)
+	err = r.resource(raw.Clone())
+	if len(r.out.Offerings) > offerings {
+		r.at = append(r.at, line)
+	}
+	if err != nil {
 		f := fault.From(err)
 		details := f.Details
 		if len(details) == 0 {

@@ -7,6 +7,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/money"
 	"github.com/demarc-bss/demarc/internal/kernel/sid"
 )
@@ -22,12 +23,12 @@ const (
 // common are the fields of everything that can be bought.
 var common = []string{
 	"key", "name", "description", "version", "category", "specification", "paidType", "lifecycle", "validFrom", "validTo",
-	"sellable", "oneTimePrice", "excludes",
+	"sellable", "oneTimePrice", "discounts", "excludes",
 }
 
 // plan reads a price plan.
 func (r *reader) plan(n *yaml.Node) {
-	before := len(r.found)
+	r.began = len(r.found)
 	f := r.fields(n, "a plan", append([]string{"price", "period", "openingBalance", "bundles", "tariff", "addOns", "changesTo", "term"}, common...)...)
 	v := r.offering(n, f, PricePlan)
 	if v.PaidType == "" {
@@ -44,14 +45,15 @@ func (r *reader) plan(n *yaml.Node) {
 	r.relate(&v, f["addOns"], "addOns", RelAddOn)
 	r.relate(&v, f["changesTo"], "changesTo", RelMigration)
 	v.Terms = r.terms(f["term"])
-	if len(r.found) == before {
+	r.keep(n, f, v)
+	if len(r.found) == r.began {
 		r.affordable(or(f["openingBalance"], n), v)
 	}
-	r.keep(n, f, v)
 }
 
 // addOn reads a package, bolt-on or value-added service.
 func (r *reader) addOn(n *yaml.Node) {
+	r.began = len(r.found)
 	f := r.fields(n, "an add-on", append([]string{"kind", "price", "period", "bundles", "term"}, common...)...)
 	kind := r.text(n, f, "kind")
 	if kind != "" && kind != Package && kind != BoltOn && kind != VAS {
@@ -72,6 +74,7 @@ func (r *reader) addOn(n *yaml.Node) {
 
 // goods reads what is sold once.
 func (r *reader) goods(n *yaml.Node, what, kind string) {
+	r.began = len(r.found)
 	f := r.fields(n, what, common...)
 	v := r.offering(n, f, kind)
 	if f["oneTimePrice"] == nil {
@@ -92,6 +95,7 @@ func (r *reader) offering(n *yaml.Node, f map[string]*yaml.Node, kind string) Of
 		r.bad(f["paidType"], "paidType is prepaid or postpaid")
 	}
 	r.prices(&v, f)
+	r.discounts(&v, f["discounts"])
 	for _, c := range r.scalars(f["category"], "category") {
 		r.refers(c, aCategory)
 		v.Category = append(v.Category, sid.Ref{ID: c.Value, ReferredType: "Category"})
@@ -123,7 +127,7 @@ func (r *reader) prices(v *Offering, f map[string]*yaml.Node) {
 	}
 	if recurring != nil {
 		v.Prices = append(v.Prices, Price{
-			Type: "ProductOfferingPrice", Name: v.Name + ", " + words, PriceType: Recurring, Period: period, Length: length,
+			Type: "ProductOfferingPrice", Name: v.Name + ", " + words, PriceType: Recurring, Period: period, Length: Length(length),
 			Price: recurring, Tax: r.taxes(),
 		})
 	}
@@ -134,13 +138,65 @@ func (r *reader) prices(v *Offering, f map[string]*yaml.Node) {
 	}
 }
 
+// discounts reads what is taken off the prices of an offering.
+func (r *reader) discounts(v *Offering, n *yaml.Node) {
+	for _, d := range r.list(n, "discounts") {
+		f := r.fields(d, "a discount", "name", "description", "on", "percent", "amount", "periods", "validFrom", "validTo")
+		a := Alteration{Name: r.text(d, f, "name"), Description: r.optional(f, "description"), ValidFor: r.validity(f)}
+		p := r.discounted(v, d, f["on"])
+		if p == nil {
+			continue
+		}
+		a.PriceType = p.PriceType
+		switch percent, amount := f["percent"], r.amount(f["amount"], "amount"); {
+		case (percent == nil) == (f["amount"] == nil):
+			r.bad(d, "a discount has either a percent or an amount")
+			continue
+		case percent != nil:
+			a.Price.Percentage = []byte(percent.Value)
+		default:
+			a.Price.TaxIncluded = amount
+		}
+		if times := r.number(f, "periods", 1, maxPeriods); times > 0 {
+			a.Duration = &sid.Quantity{Amount: []byte(strconv.Itoa(times * max(int(p.Length), 1))), Units: p.Period}
+		}
+		if _, err := p.discount(a); err != nil {
+			r.bad(or(or(f["percent"], f["amount"]), d), "%s", fault.From(err).Message)
+			continue
+		}
+		p.Alterations = append(p.Alterations, a)
+	}
+}
+
+// discounted is the price that a discount is on; the recurring one, if there is one, when it does not say.
+func (r *reader) discounted(v *Offering, d, on *yaml.Node) *Price {
+	kind := ""
+	switch {
+	case on == nil:
+	case on.Value == "price":
+		kind = Recurring
+	case on.Value == "oneTimePrice":
+		kind = OneTime
+	default:
+		r.bad(on, "on is price or oneTimePrice")
+		return nil
+	}
+	for n := range v.Prices {
+		if p := &v.Prices[n]; (kind == "" || p.Due() == kind) && p.Price != nil && p.Price.Sign() > 0 {
+			return p
+		}
+	}
+	r.bad(or(on, d), "there is no price that it could be taken off")
+	return nil
+}
+
 // periodOf reads "month" or "30 days".
 func periodOf(text string) (length int, period string, ok bool) {
 	length = 1
 	period = strings.TrimSpace(text)
 	if number, unit, cut := strings.Cut(period, " "); cut {
 		n, err := strconv.Atoi(number)
-		if err != nil || n < 1 || n > 1000 {
+		if err != nil || n < 1 || n > maxLength {
 			return 0, "", false
 		}
 		length, period = n, strings.TrimSuffix(strings.TrimSpace(unit), "s")
@@ -161,6 +217,12 @@ func (r *reader) relate(v *Offering, n *yaml.Node, name, kind string) {
 
 // keep puts an offering into the file; what it needs of others is checked when all are read.
 func (r *reader) keep(n *yaml.Node, f map[string]*yaml.Node, v Offering) {
+	if err := v.check(); err != nil && len(r.found) == r.began && r.reckons {
+		f := fault.From(err)
+		for _, d := range append(f.Details, fault.Detail{Attribute: f.Attribute, Message: f.Message})[:max(len(f.Details), 1)] {
+			r.bad(n, "%s: %s", d.Attribute, d.Message)
+		}
+	}
 	at := len(r.out.Offerings)
 	r.out.Offerings = append(r.out.Offerings, v)
 	r.later = append(r.later, func() {
@@ -257,6 +319,10 @@ func (r *reader) reachable(n *yaml.Node, v Offering) {
 // affordable refuses a prepaid plan whose first charge its own opening balance does not cover: no line could
 // ever begin on it.
 func (r *reader) affordable(n *yaml.Node, v Offering) {
+	v.Prices = slices.Clone(v.Prices)
+	for n := range v.Prices { // a discount for a time leaves the plan, when that is over
+		v.Prices[n].Alterations = slices.DeleteFunc(slices.Clone(v.Prices[n].Alterations), func(a Alteration) bool { return a.ValidFor != nil })
+	}
 	charges, err := v.FirstCharges()
 	if err != nil || v.PaidType != "prepaid" {
 		return

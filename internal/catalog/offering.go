@@ -3,6 +3,7 @@ package catalog
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -136,8 +137,7 @@ type Allowance struct {
 	Rest     sid.Rest  `json:",embed"`
 }
 
-// LifecycleStatus is where an offering stands. The states of TMF620's lifecycle have rules; other text is
-// kept as it came.
+// LifecycleStatus is where an offering stands: one of the states of TMF620's lifecycle, in any case of letters.
 type LifecycleStatus string
 
 // The states of TMF620's lifecycle.
@@ -163,12 +163,8 @@ var next = map[LifecycleStatus][]LifecycleStatus{
 	Obsolete: {},
 }
 
-// May reports whether to may follow; a status without rules may be entered and left freely.
-func (s LifecycleStatus) May(to LifecycleStatus) bool {
-	allowed, known := next[s]
-	_, ruled := next[to]
-	return s == to || !known || !ruled || slices.Contains(allowed, to)
-}
+// May reports whether to may follow.
+func (s LifecycleStatus) May(to LifecycleStatus) bool { return s == to || slices.Contains(next[s], to) }
 
 // Sellable refuses an offering that cannot be bought at t, with the reason.
 func (v Offering) Sellable(t time.Time) error {
@@ -190,7 +186,7 @@ func (v *Offering) complete() {
 // check tells everything that is wrong with an offering by itself.
 func (v Offering) check() error {
 	var wrong fault.Several
-	named(&wrong, v.Name, v.Key)
+	named(&wrong, v.Name, v.Key, v.LifecycleStatus)
 	ordered(&wrong, v.ValidFor)
 	if v.OfferingType != "" && !slices.Contains(Kinds(), v.OfferingType) {
 		wrong.Invalidf("offeringType", "offeringType is one of %s", strings.Join(Kinds(), ", "))
@@ -198,8 +194,14 @@ func (v Offering) check() error {
 	if v.PaidType != "" && v.PaidType != "prepaid" && v.PaidType != "postpaid" {
 		wrong.Invalidf("paidType", "paidType is prepaid or postpaid")
 	}
+	if b := v.OpeningBalance; b != nil && (b.Sign() < 0 || b.Micros() > maxMoney) {
+		wrong.Invalidf("openingBalance", "an opening balance is not negative, and at most a million")
+	}
 	for n, p := range v.Prices {
 		p.check(&wrong, fmt.Sprintf("productOfferingPrice[%d]", n))
+	}
+	for n, t := range v.Terms {
+		t.check(&wrong, fmt.Sprintf("productOfferingTerm[%d]", n))
 	}
 	for n, a := range v.Allowances {
 		a.check(&wrong, fmt.Sprintf("allowance[%d]", n), v.renews())
@@ -208,24 +210,32 @@ func (v Offering) check() error {
 }
 
 // named checks what every resource of the catalogue has.
-func named(wrong *fault.Several, name, key string) {
+func named(wrong *fault.Several, name, key string, status LifecycleStatus) {
 	if strings.TrimSpace(name) == "" {
 		wrong.Invalidf("name", "name is mandatory and must not be blank")
 	}
 	if key != "" && !keyForm.MatchString(key) {
 		wrong.Invalidf("key", "a key is made of letters, digits, - and _")
 	}
+	if _, known := next[status]; !known {
+		wrong.Invalidf("lifecycleStatus", "%q is not a status: it is %s", status, statuses)
+	}
 }
 
-func ordered(wrong *fault.Several, p *sid.Period) {
+// statuses are those of the lifecycle as they are told to people.
+const statuses = "In study, In design, In test, Active, Launched, Retired, Obsolete or Rejected"
+
+func ordered(wrong *fault.Several, p *sid.Period) { orderedAt(wrong, "validFor", p) }
+
+func orderedAt(wrong *fault.Several, at string, p *sid.Period) {
 	if p != nil && p.Start != nil && p.End != nil && !p.Start.Before(*p.End) {
-		wrong.Invalidf("validFor.endDateTime", "the end is after the start")
+		wrong.Invalidf(at+".endDateTime", "the end is after the start")
 	}
 }
 
 // renews reports whether it has a recurring price; one that is only referred to may be one.
 func (v Offering) renews() bool {
-	return slices.ContainsFunc(v.Prices, func(p Price) bool { return p.charged() == Recurring || p.ID != "" })
+	return slices.ContainsFunc(v.Prices, func(p Price) bool { return p.Due() == Recurring || p.ID != "" })
 }
 
 func (a Allowance) check(wrong *fault.Several, at string, renews bool) {
@@ -239,8 +249,8 @@ func (a Allowance) check(wrong *fault.Several, at string, renews bool) {
 	case unit != a.Units:
 		wrong.Invalidf(at+".units", "an allowance of %s is counted in %s", a.UsageType, unit)
 	}
-	if a.Amount <= 0 || a.Amount > maxAmount {
-		wrong.Invalidf(at+".amount", "the amount of an allowance is above 0, and at most a petabyte")
+	if most := mostOf[a.UsageType]; unit != "" && (a.Amount <= 0 || a.Amount > most) {
+		wrong.Invalidf(at+".amount", "the amount of an allowance is above 0, and at most %d %s", most, unit)
 	}
 	if a.ValidityDays < 0 || a.ValidityDays > maxDays {
 		wrong.Invalidf(at+".validityDays", "validityDays is a number of days up to %d; 0 has no end", maxDays)
@@ -263,22 +273,44 @@ func (a Allowance) check(wrong *fault.Several, at string, renews bool) {
 const (
 	maxDays    = 3660
 	maxPeriods = 120
-	// maxAmount bounds what one allowance takes of the range in which the ledger counts what was ever granted.
-	maxAmount = 1e15
+	// maxMoney is the most, in micros, that a price or an opening balance may be: a million.
+	maxMoney = 1e12
 	// maxLength is how many days, weeks, months or years a period has at most: calendars end with the year 9999.
 	maxLength = 1200
 )
+
+// mostOf bounds what one allowance takes of the range in which the ledger counts what was ever granted: a petabyte, and
+// what nobody talks or writes in a life.
+var mostOf = map[string]int64{Data: 1e15, Voice: 1e9, SMS: 1e9}
 
 func (p Price) check(wrong *fault.Several, at string) {
 	if _, err := taxRate(p.Tax); err != nil {
 		wrong.Invalidf(under(at, "tax.taxRate"), "a tax rate is a percentage such as 8.1")
 	} else if p.Price != nil {
-		if _, err := p.taxIn(*p.Price); err != nil {
-			wrong.Invalidf(under(at, "price"), "the price is out of range")
+		if _, err := p.taxIn(*p.Price); err != nil || p.Price.Micros() > maxMoney {
+			wrong.Invalidf(under(at, "price"), "the price is out of range: it is at most a million")
 		}
 	}
+	if p.Price != nil && p.Price.Sign() < 0 && p.Due() != "" {
+		wrong.Invalidf(under(at, "price"), "a price is not negative: what is taken off one is its priceAlteration")
+	}
 	if p.Length < 0 || p.Length > maxLength {
-		wrong.Invalidf(under(at, "recurringChargePeriodLength"), "the length of a period is not negative, and at most %d", maxLength)
+		wrong.Invalidf(under(at, "recurringChargePeriodLength"), "the length of a period is a number from 1 to %d", maxLength)
+	}
+	if p.Due() == Recurring && p.Period != "" && !Periodic(PeriodNamed(p.Period)) {
+		wrong.Invalidf(under(at, "recurringChargePeriodType"), "%q is no period: it is day, week, month or year", p.Period)
+	}
+	orderedAt(wrong, under(at, "validFor"), p.ValidFor)
+	p.checkAlterations(wrong, at)
+}
+
+// check refuses a commitment for no time, or for ever.
+func (t Term) check(wrong *fault.Several, at string) {
+	if len(t.Duration.Amount) == 0 {
+		return
+	}
+	if n, err := strconv.Atoi(plain(t.Duration.Amount)); err != nil || n < 1 || n > maxDays {
+		wrong.Invalidf(at+".duration.amount", "a term is a whole number from 1 to %d of its units", maxDays)
 	}
 }
 

@@ -30,11 +30,13 @@ type Price struct {
 	PriceType string
 	// Period is day, week, month or year, and Length how many of them a recurring price pays; 0 is one.
 	Period   string
-	Length   int
+	Length   Length
 	Price    *money.Amount
 	Tax      []Tax
 	ValidFor *sid.Period
-	Rest     sid.Rest
+	// Alterations are discounts on it.
+	Alterations []Alteration
+	Rest        sid.Rest
 	// more is what its value says that no rule touches.
 	more sid.Rest
 }
@@ -53,33 +55,57 @@ type Charge struct {
 	Recurring  bool
 }
 
-// FirstCharges is what an offering costs when it is bought: every one-time price and the first period of
-// every recurring one, each rounded to what can be paid. A price that is only referred to is a Conflict fault:
-// take the offering from Service.Offering.
+// FirstCharges is what an offering costs when it is bought: all that is due at its start, each rounded to what can be
+// paid and its discounts taken off. A price that is only referred to is a Conflict fault: take the offering from
+// Service.Offering.
 func (v Offering) FirstCharges() ([]Charge, error) {
 	var out []Charge
 	for _, p := range v.Prices {
 		if p.ID != "" && p.Price == nil {
 			return nil, fault.Conflictf(CodeNotSellable, "the price %s of the offering %s is not known here", p.ID, v.Name)
 		}
-		if p.Price == nil || p.Price.IsZero() || p.charged() == "" {
+		if p.Price == nil || p.Price.Sign() <= 0 || p.Due() == "" {
 			continue
 		}
-		gross := p.Price.Round()
-		tax, err := p.taxIn(gross)
+		c := Charge{Name: p.Name, Gross: p.Price.Round(), Recurring: p.Due() == Recurring}
+		cuts, err := p.Discounts()
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Charge{Name: p.Name, Gross: gross, Tax: tax, Recurring: p.charged() == Recurring})
+		for _, d := range cuts {
+			if c.Gross, err = c.Gross.Add(d.Gross.Neg()); err != nil {
+				return nil, err
+			}
+		}
+		if c.Gross.IsZero() {
+			continue
+		}
+		if c.Tax, err = p.taxIn(c.Gross); err != nil {
+			return nil, err
+		}
+		out = append(out, c)
 	}
 	return out, nil
 }
 
-// charged is OneTime or Recurring, however the price's type is spelt ("one time", "OneTime"); a price without a
-// type is charged once. It is empty for what is not charged when an offering is bought: usage, discounts,
-// penalties.
-func (p Price) charged() string {
-	switch letters := strings.NewReplacer(" ", "", "-", "", "_", "").Replace(strings.ToLower(p.PriceType)); letters {
+// Net is the price without the tax in it; one that is never due by itself is given as it is.
+func (p Price) Net() (money.Amount, error) {
+	if p.Due() == "" || p.Price.Sign() <= 0 {
+		return *p.Price, nil
+	}
+	gross := p.Price.Round()
+	tax, err := p.taxIn(gross)
+	if err != nil {
+		return money.Amount{}, err
+	}
+	return gross.Add(tax.Neg())
+}
+
+// Due says when a price of a type is charged, however the type is spelt ("one time", "OneTime"): OneTime, at the start
+// and never again, Recurring, at the start and at each renewal, or never by itself, which is empty: usage, penalties,
+// prices that describe a discount. A price without a type is charged once. Carts, orders and renewals go by it.
+func Due(priceType string) string {
+	switch strings.NewReplacer(" ", "", "-", "", "_", "").Replace(strings.ToLower(priceType)) {
 	case "", "onetime", "oneoff":
 		return OneTime
 	case Recurring:
@@ -87,6 +113,9 @@ func (p Price) charged() string {
 	}
 	return ""
 }
+
+// Due is Due of the price's type.
+func (p Price) Due() string { return Due(p.PriceType) }
 
 // taxIn is the part of a gross amount that is tax: gross × rate ÷ (100 + rate).
 func (p Price) taxIn(gross money.Amount) (money.Amount, error) {
@@ -137,20 +166,21 @@ type OfferingPrice struct {
 	LastUpdate      time.Time       `json:"lastUpdate,omitzero"`
 	PriceType       string          `json:"priceType,omitzero"`
 	Period          string          `json:"recurringChargePeriodType,omitzero"`
-	Length          int             `json:"recurringChargePeriodLength,omitzero"`
+	Length          Length          `json:"recurringChargePeriodLength,omitzero"`
 	Price           *money.Amount   `json:"price,omitempty"`
 	Tax             []Tax           `json:"tax,omitzero"`
 	ValidFor        *sid.Period     `json:"validFor,omitzero"`
-	Key             string          `json:"key,omitzero"`
-	Rest            sid.Rest        `json:",embed"`
+	// Alterations are discounts on it; TMF620 has them on the prices of an offering.
+	Alterations []Alteration `json:"priceAlteration,omitzero"`
+	Key         string       `json:"key,omitzero"`
+	Rest        sid.Rest     `json:",embed"`
 }
 
 func (v *OfferingPrice) complete() { begin(&v.Type, "ProductOfferingPrice", &v.LifecycleStatus) }
 
 func (v OfferingPrice) check() error {
 	var wrong fault.Several
-	named(&wrong, v.Name, v.Key)
-	ordered(&wrong, v.ValidFor)
+	named(&wrong, v.Name, v.Key, v.LifecycleStatus)
 	v.value().check(&wrong, "")
 	return wrong.Err()
 }
@@ -163,6 +193,7 @@ func (v *OfferingPrice) core() core {
 func (v OfferingPrice) value() Price {
 	return Price{
 		Type: v.Type, Name: v.Name, PriceType: v.PriceType, Period: v.Period, Length: v.Length, Price: v.Price, Tax: v.Tax, ValidFor: v.ValidFor,
+		Alterations: v.Alterations,
 	}
 }
 
@@ -195,8 +226,11 @@ func (s *Service) priced(ctx context.Context, i id.ID, all bool) (Offering, erro
 			p = found.value()
 			p.ID = string(ref)
 		}
-		if all || p.ValidFor == nil || p.ValidFor.Contains(now) {
+		switch {
+		case all:
 			prices = append(prices, p)
+		case p.ValidFor == nil || p.ValidFor.Contains(now):
+			prices = append(prices, p.at(now))
 		}
 	}
 	v.Prices = prices

@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -24,10 +26,11 @@ type priceDoc struct {
 	PriceType string         `json:"priceType,omitzero"`
 	Cycle     string         `json:"recurringChargePeriod,omitzero"`
 	Period    string         `json:"recurringChargePeriodType,omitzero"`
-	Length    int            `json:"recurringChargePeriodLength,omitzero"`
+	Length    Length         `json:"recurringChargePeriodLength,omitzero"`
 	Price     jsontext.Value `json:"price,omitzero"`
 	Tax       []Tax          `json:"tax,omitzero"`
 	ValidFor  *sid.Period    `json:"validFor,omitzero"`
+	Altered   []Alteration   `json:"priceAlteration,omitzero"`
 	Rest      sid.Rest       `json:",embed"`
 }
 
@@ -46,7 +49,7 @@ type priceValue struct {
 func (p Price) MarshalJSONTo(enc *jsontext.Encoder) error {
 	d := priceDoc{
 		Type: p.Type, ID: p.ID, Name: p.Name, PriceType: p.PriceType, Cycle: p.Period, Period: p.Period, Length: p.Length,
-		Tax: p.Tax, ValidFor: p.ValidFor, Rest: p.Rest,
+		Tax: p.Tax, ValidFor: p.ValidFor, Altered: p.Alterations, Rest: p.Rest,
 	}
 	if p.Price != nil || len(p.more) > 0 {
 		v := priceValue{Rest: p.more}
@@ -92,9 +95,9 @@ func (p *Price) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	}
 	*p = Price{
 		Type: d.Type, ID: d.ID, Name: d.Name, PriceType: d.PriceType, Period: d.Period, Length: d.Length,
-		Tax: d.Tax, ValidFor: d.ValidFor, Rest: d.Rest,
+		Tax: d.Tax, ValidFor: d.ValidFor, Alterations: d.Altered, Rest: d.Rest,
 	}
-	switch cycle := periodNamed(d.Cycle); {
+	switch cycle := PeriodNamed(d.Cycle); {
 	case p.Period == "":
 		p.Period = cycle
 	case cycle != "" && cycle != p.Period:
@@ -162,17 +165,40 @@ func grossOf(net money.Amount, rate decimal.Decimal) (money.Amount, error) {
 	return gross.Round(), err
 }
 
-// periodNamed is the period that a word stands for: clients write "monthly" as well as "month".
-func periodNamed(word string) string {
-	switch strings.ToLower(word) {
-	case "daily", "days":
+// PeriodNamed is the period that a word stands for, day, week, month or year: clients write "monthly" as well as
+// "month". Any other word is given back.
+func PeriodNamed(word string) string {
+	switch low := strings.ToLower(word); low {
+	case "day", "days", "daily":
 		return "day"
-	case "weekly", "weeks":
+	case "week", "weeks", "weekly":
 		return "week"
-	case "monthly", "months":
+	case "month", "months", "monthly":
 		return "month"
-	case "yearly", "annual", "annually", "years":
+	case "year", "years", "yearly", "annual", "annually":
 		return "year"
 	}
 	return word
+}
+
+// Periodic reports whether a period is one that prices are charged for: day, week, month or year.
+func Periodic(period string) bool { return slices.Contains(periods, period) }
+
+// Length is how many days, weeks, months or years a recurring price pays; 0 when nobody said, which is one.
+type Length int
+
+// UnmarshalJSONFrom refuses what is no length, 0 among it.
+func (l *Length) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	v, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(string(v))
+	if v.Kind() == 'n' {
+		n, err = 0, nil
+	} else if err == nil && (n < 1 || n > maxLength) || err != nil {
+		return fault.Invalidf("", "the length of a period is a number from 1 to %d", maxLength)
+	}
+	*l = Length(n)
+	return err
 }

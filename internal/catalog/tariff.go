@@ -104,12 +104,10 @@ func (t Tariff) HasRoaming(key string) bool {
 
 // complete fills in what a tariff leaves out.
 func (t *Tariff) complete() {
-	if t.Type == "" {
-		t.Type = "Tariff"
-	}
 	if t.LifecycleStatus == "" {
 		t.LifecycleStatus = Active
 	}
+	begin(&t.Type, "Tariff", &t.LifecycleStatus)
 	for n := range t.Rates {
 		r := &t.Rates[n]
 		if r.Direction == "" {
@@ -136,12 +134,7 @@ var (
 // check tells everything that is wrong with a complete tariff.
 func (t Tariff) check() error {
 	var wrong fault.Several
-	if strings.TrimSpace(t.Name) == "" {
-		wrong.Invalidf("name", "name is mandatory and must not be blank")
-	}
-	if t.Key != "" && !keyForm.MatchString(t.Key) {
-		wrong.Invalidf("key", "a key is made of letters, digits, - and _")
-	}
+	named(&wrong, t.Name, t.Key, t.LifecycleStatus)
 	if !t.Currency.Valid() {
 		wrong.Invalidf("currency", "currency is a code of ISO 4217 such as CHF")
 	}

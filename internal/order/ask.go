@@ -80,8 +80,7 @@ func (p *planner) inCurrency(ctx context.Context, o *offer) error {
 	if err != nil {
 		return err
 	}
-	charges, err := o.FirstCharges()
-	if err != nil {
+	if _, err := o.FirstCharges(); err != nil {
 		return err
 	}
 	in := func(c money.Currency) error {
@@ -95,8 +94,11 @@ func (p *planner) inCurrency(ctx context.Context, o *offer) error {
 			return err
 		}
 	}
-	for _, one := range charges {
-		if err := in(one.Gross.Currency()); err != nil {
+	for _, one := range o.Prices {
+		if one.Price == nil || one.Price.IsZero() || one.Due() == "" {
+			continue
+		}
+		if err := in(one.Price.Currency()); err != nil {
 			return err
 		}
 	}
@@ -128,7 +130,7 @@ func (p *planner) included(ctx context.Context, at visitable, o *offer) error {
 	if err := p.fits(ctx, at, l, o); err != nil {
 		return err
 	}
-	return p.price(at.it, l, o)
+	return p.price(at.at, at.it, l, o)
 }
 
 // fits checks an add-on, or goods, against a line, and puts it there.

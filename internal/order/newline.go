@@ -194,7 +194,7 @@ func (s *Service) subscribe(ctx context.Context, w *Work) error {
 		return fault.Conflictf(CodeAccountBarred, "the account %s is %s meanwhile", a.AccountNumber, a.State)
 	}
 	p := w.product()
-	prices, err := subscription.PricesOf(o)
+	prices, err := subscription.LinePrices(o)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/kernel/sid"
+	"github.com/demarc-bss/demarc/internal/renewal"
 	"github.com/demarc-bss/demarc/internal/store"
 	"github.com/demarc-bss/demarc/internal/subscription"
 )
@@ -320,15 +321,18 @@ func (p *planner) does(at visitable, process string, l *line, o *offer) error {
 		it.Was = l.was.State
 	}
 	if o != nil && it.Action != actionDelete {
-		return p.price(it, l, o)
+		return p.price(at.at, it, l, o)
 	}
 	return nil
 }
 
 // price writes what an item costs, and adds the first charges to what its line owes.
-func (p *planner) price(it *Item, l *line, o *offer) (err error) {
+func (p *planner) price(at string, it *Item, l *line, o *offer) (err error) {
 	if it.Prices, err = subscription.PricesOf(o.Offering); err != nil {
 		return err
+	}
+	if _, _, err := renewal.PeriodOf(o.Offering); err != nil {
+		return p.wrong.add(at+".productOffering", err)
 	}
 	charges, err := o.FirstCharges()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/balance"
 	"github.com/demarc-bss/demarc/internal/inventory"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
+	"github.com/demarc-bss/demarc/internal/kernel/sid"
 	"github.com/demarc-bss/demarc/internal/provider"
 	"github.com/demarc-bss/demarc/internal/store"
 	"github.com/demarc-bss/demarc/internal/subscription"
@@ -325,19 +326,21 @@ func (l *life) renew(t term, was *subscription.Renewal, at time.Time, again bool
 	if err != nil || !renews && again {
 		return nil, err == nil, err // the offering costs and grants nothing any more
 	}
-	from, period := was.Anchor, ""
+	from, period, turn := was.Anchor, "", was.Count
 	if renews {
 		r := *was
-		for end := p.After(r.Anchor, r.Count+1, l.rule.zone); !end.After(at); end = p.After(r.Anchor, r.Count+1, l.rule.zone) {
-			r.Count++
-		}
-		from = p.After(r.Anchor, r.Count, l.rule.zone)
+		turn = l.turn(p, r, at)
+		r.Count, from = turn, p.After(r.Anchor, turn, l.rule.zone)
 		r.Count++
 		r.Next, r.UnpaidSince = p.After(r.Anchor, r.Count, l.rule.zone), nil
 		next, period = &r, " for "+l.day(from)+" to "+l.day(r.Next)
 	}
 	c := balance.Cause{Kind: CauseKind, ID: causeID(t.of, from), At: at}
-	refused, err := l.charge(parts(t.prices, again), c, period)
+	due, err := parts(t.prices, was.Before+turn, again)
+	if err != nil {
+		return nil, false, err
+	}
+	refused, err := l.charge(due, c, period)
 	if err != nil {
 		return nil, false, err
 	}
@@ -349,6 +352,15 @@ func (l *life) renew(t term, was *subscription.Renewal, at time.Time, again bool
 		return &unpaid, false, nil
 	}
 	return next, true, l.grant(t, next, c, at, again)
+}
+
+// turn is which period, counted from 0, runs at a moment when the next is due.
+func (l *life) turn(p Period, r subscription.Renewal, at time.Time) int {
+	n := r.Count
+	for !p.After(r.Anchor, n+1, l.rule.zone).After(at) {
+		n++
+	}
+	return n
 }
 
 func (l *life) day(t time.Time) string { return t.In(l.rule.zone).Format("2 January 2006") }
@@ -377,17 +389,26 @@ func (l *life) revive(ctx context.Context) error {
 	if !l.line.State.Renews() {
 		return nil
 	}
-	if r := l.line.Renewal; r != nil && r.UnpaidSince != nil && l.payable(l.line.Prices, !l.line.ToBegin()) {
-		if err := l.renewPlan(ctx, l.now); err != nil {
+	if r := l.line.Renewal; r != nil && r.UnpaidSince != nil {
+		can, err := l.payable(ctx, l.line.Offering, l.line.Prices, r, !l.line.ToBegin())
+		if err == nil && can {
+			err = l.renewPlan(ctx, l.now)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	for n := range l.line.Products {
 		h := &l.line.Products[n]
-		if r := h.Renewal; !h.Ended() && r != nil && r.UnpaidSince != nil && l.payable(h.Prices, true) {
-			if err := l.renewAddOn(ctx, h, l.now); err != nil {
-				return err
-			}
+		if r := h.Renewal; h.Ended() || r == nil || r.UnpaidSince == nil {
+			continue
+		}
+		can, err := l.payable(ctx, h.Offering, h.Prices, h.Renewal, true)
+		if err == nil && can {
+			err = l.renewAddOn(ctx, h, l.now)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -395,8 +416,10 @@ func (l *life) revive(ctx context.Context) error {
 
 // comeBack has a line be active again, if it can pay what its plan costs a period that begins now.
 func (l *life) comeBack(ctx context.Context, reason string) error {
-	if r := l.line.Renewal; r != nil && !r.Next.After(l.now) && !l.payable(l.line.Prices, !l.line.ToBegin()) {
-		return nil
+	if r := l.line.Renewal; r != nil && !r.Next.After(l.now) {
+		if can, err := l.payable(ctx, l.line.Offering, l.line.Prices, r, !l.line.ToBegin()); err != nil || !can {
+			return err
+		}
 	}
 	if err := l.enter(ctx, subscription.Active, reason, l.now); err != nil {
 		return err
@@ -404,14 +427,29 @@ func (l *life) comeBack(ctx context.Context, reason string) error {
 	return l.flush(ctx) // it is stored with periods that begin anew
 }
 
-// payable reports whether the line could pay prices now; of the recurring ones alone, when again is set.
-func (l *life) payable(prices []subscription.Price, again bool) bool {
+// payable reports whether the line could pay now what an offering costs for the period that runs; of the recurring prices
+// alone, when again is set.
+func (l *life) payable(ctx context.Context, of *sid.Ref, prices []subscription.Price, r *subscription.Renewal, again bool) (bool, error) {
+	t, err := l.s.term(ctx, of)
+	if err != nil {
+		return false, err
+	}
+	turn := r.Count
+	if p, renews, err := PeriodOf(t.offering); err != nil {
+		return false, err
+	} else if renews {
+		turn = l.turn(p, *r, l.now)
+	}
+	due, err := parts(prices, r.Before+turn, again)
+	if err != nil {
+		return false, err
+	}
 	sum := int64(0)
-	for _, p := range parts(prices, again) {
+	for _, p := range due {
 		sum += p.gross
 	}
 	money := l.w.Money()
-	return sum == 0 || money != nil && money.Spendable(l.now) >= sum
+	return sum == 0 || money != nil && money.Spendable(l.now) >= sum, nil
 }
 
 // endAddOn ends an add-on with what is left of its allowances.

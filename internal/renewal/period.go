@@ -1,15 +1,11 @@
 package renewal
 
 import (
-	"strings"
 	"time"
 
 	"github.com/demarc-bss/demarc/internal/catalog"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 )
-
-// recurring is the price type of what is charged each period (TMF620 priceType).
-const recurring = "recurring"
 
 // CodePeriod is a recurring price whose period demarc does not know.
 const CodePeriod fault.Code = "recurringPeriodUnknown"
@@ -21,22 +17,17 @@ type Period struct {
 	Length int
 }
 
-// units are the spellings of TMF620's recurringChargePeriodType that are understood.
-var units = map[string]string{
-	"day": "day", "days": "day", "daily": "day", "week": "week", "weeks": "week", "weekly": "week",
-	"month": "month", "months": "month", "monthly": "month", "year": "year", "years": "year", "yearly": "year", "annually": "year",
-}
-
 // PeriodOf is the period in which an offering renews: that of its first recurring price. ok is false for an
 // offering that never renews, since it neither costs nor grants anything each period. A period that is not
 // known is a Conflict fault (CodePeriod).
 func PeriodOf(o catalog.Offering) (p Period, ok bool, err error) {
 	for _, price := range o.Prices {
-		if price.PriceType != recurring {
+		if price.Due() != catalog.Recurring {
 			continue
 		}
-		p.Unit, p.Length = units[strings.ToLower(price.Period)], max(price.Length, 1)
-		if p.Unit == "" {
+		p.Unit, p.Length = catalog.PeriodNamed(price.Period), max(int(price.Length), 1)
+		if !catalog.Periodic(p.Unit) {
+			p.Unit = ""
 			return p, false, fault.Conflictf(CodePeriod, "%s renews every %q: a period is a day, week, month or year", o.Name, price.Period)
 		}
 		return p, recurs(o), nil
@@ -46,7 +37,7 @@ func PeriodOf(o catalog.Offering) (p Period, ok bool, err error) {
 
 func recurs(o catalog.Offering) bool {
 	for _, p := range o.Prices {
-		if p.PriceType == recurring && p.Price != nil && !p.Price.IsZero() {
+		if p.Due() == catalog.Recurring && p.Price != nil && p.Price.Sign() > 0 {
 			return true
 		}
 	}

@@ -130,7 +130,11 @@ func (l *life) begin(t term, b Start, again bool) error {
 	if r != nil {
 		period = " for " + l.day(r.Anchor) + " to " + l.day(r.Next)
 	}
-	refused, err := l.charge(parts(t.prices, again), b.Cause, period)
+	due, err := parts(t.prices, 0, again)
+	if err != nil {
+		return err
+	}
+	refused, err := l.charge(due, b.Cause, period)
 	if err != nil || refused != nil {
 		return cmp.Or(err, refused)
 	}

@@ -57,18 +57,34 @@ type part struct {
 	name       string
 	gross, tax int64
 	unit       string
+	// less says what was taken off, for people; empty for nothing.
+	less string
 }
 
-// parts are what prices come to: of the recurring ones alone, when again is set.
-func parts(prices []subscription.Price, again bool) (all []part) {
+// parts are what prices come to for their n-th period, counted from 0, discounts taken off: of the recurring ones
+// alone, when again is set. What is never due by itself is left out (catalog.Due).
+func parts(prices []subscription.Price, n int, again bool) (all []part, err error) {
 	for _, p := range prices {
-		gross := p.Price.TaxIncluded.Round()
-		if again && p.PriceType != recurring || gross.Sign() <= 0 {
+		due := catalog.Due(p.PriceType)
+		if due == "" || again && due != catalog.Recurring || p.Price.TaxIncluded.Sign() <= 0 {
 			continue
 		}
-		all = append(all, part{p.Name, gross.Micros(), gross.Micros() - p.Price.DutyFree.Micros(), string(gross.Currency())})
+		v, err := p.At(n)
+		if err != nil {
+			return nil, err
+		}
+		if v.TaxIncluded.Sign() <= 0 {
+			continue
+		}
+		one := part{p.Name, v.TaxIncluded.Micros(), v.TaxIncluded.Micros() - v.DutyFree.Micros(), string(v.TaxIncluded.Currency()), ""}
+		for _, a := range p.Discounts() {
+			if a.LastsTo(n) {
+				one.less += ", less " + a.Price.TaxIncluded.Neg().String() + ": " + a.Name
+			}
+		}
+		all = append(all, one)
 	}
-	return all
+	return all, nil
 }
 
 // charge takes parts from the money of the line: all, or none when they cannot be paid; then refused says why.
@@ -92,7 +108,7 @@ func (l *life) charge(all []part, c balance.Cause, period string) (refused, err 
 			money.Bucket.Name, balance.Decimal(unit, has), unit, balance.Decimal(unit, needed)), nil
 	}
 	for _, p := range all {
-		c.Text = fmt.Sprintf("%s%s: %s %s, of which tax %s", p.name, period, balance.Decimal(unit, p.gross), unit, balance.Decimal(unit, p.tax))
+		c.Text = fmt.Sprintf("%s%s: %s %s, of which tax %s%s", p.name, period, balance.Decimal(unit, p.gross), unit, balance.Decimal(unit, p.tax), p.less)
 		if err := l.w.Charge(c, money, p.gross, p.tax, false); err != nil {
 			return nil, err
 		}

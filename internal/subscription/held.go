@@ -32,7 +32,7 @@ func (v *Line) Hold(i, offering id.ID, o catalog.Offering, at time.Time) (*Held,
 	if h := v.Product(i); h != nil {
 		return h, nil
 	}
-	prices, err := PricesOf(o)
+	prices, err := LinePrices(o)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (v Line) HeldOfferings() []id.ID {
 // EnterPlan puts the line on a plan from a moment on. Where the renewal of the plan before it stood is kept with
 // that plan, for LeavePlan.
 func (v *Line) EnterPlan(offering id.ID, o catalog.Offering, at time.Time) (err error) {
-	if v.Prices, err = PricesOf(o); err != nil {
+	if v.Prices, err = LinePrices(o); err != nil {
 		return err
 	}
 	if n := len(v.Plans); n > 0 {

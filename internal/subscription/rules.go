@@ -93,7 +93,7 @@ func (v *Line) restart(at time.Time) {
 		if r == nil || r.Next.After(at) {
 			return r
 		}
-		return &Renewal{Anchor: at, Next: at}
+		return &Renewal{Anchor: at, Next: at, Before: r.Before + r.Count}
 	}
 	v.Renewal = again(v.Renewal)
 	for n := range v.Products {

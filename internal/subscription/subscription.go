@@ -4,11 +4,11 @@ package subscription
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/govalues/decimal"
 
 	"github.com/demarc-bss/demarc/internal/account"
 	"github.com/demarc-bss/demarc/internal/catalog"
@@ -119,6 +119,9 @@ type Renewal struct {
 	// after it.
 	Count int       `json:"count"`
 	Next  time.Time `json:"next"`
+	// Before counts the periods that began before the anchor, when the periods were counted anew: discounts for so many
+	// periods go by both.
+	Before int `json:"periodsBefore,omitzero"`
 	// UnpaidSince is when the renewal that is due was first refused for want of money; nil: all is paid.
 	UnpaidSince *time.Time `json:"unpaidSince,omitzero"`
 }
@@ -131,13 +134,55 @@ type OrderItem struct {
 	Rest   sid.Rest `json:",embed"`
 }
 
-// Price is what the line costs (TMF637 ProductPrice).
+// Price is what the line costs (TMF637 ProductPrice), an order (TMF622 OrderPrice) or a cart (TMF663 CartPrice).
 type Price struct {
 	Name      string      `json:"name,omitzero"`
 	PriceType string      `json:"priceType,omitzero"`
 	Period    string      `json:"recurringChargePeriod,omitzero"`
 	Price     PriceAmount `json:"price"`
-	Rest      sid.Rest    `json:",embed"`
+	// Alterations are the discounts on it, as orders and carts call them, and Lowered as lines do.
+	Alterations []PriceAlteration `json:"priceAlteration,omitzero"`
+	Lowered     []PriceAlteration `json:"productPriceAlteration,omitzero"`
+	Rest        sid.Rest          `json:",embed"`
+}
+
+// PriceAlteration is a discount on a price (TMF622, TMF637 and TMF663 PriceAlteration). Its amounts are negative: what
+// is charged is the sum of the price and those that last.
+type PriceAlteration struct {
+	Name        string `json:"name,omitzero"`
+	Description string `json:"description,omitzero"`
+	PriceType   string `json:"priceType,omitzero"`
+	Period      string `json:"recurringChargePeriod,omitzero"`
+	// Duration is how many periods of a recurring price it lasts, from the first; 0 has no end.
+	Duration int         `json:"applicationDuration,omitzero"`
+	Price    PriceAmount `json:"price"`
+	Rest     sid.Rest    `json:",embed"`
+}
+
+// LastsTo reports whether the discount is taken off the n-th period, counted from 0.
+func (a PriceAlteration) LastsTo(n int) bool { return a.Duration == 0 || n < a.Duration }
+
+// Discounts are the price's, whatever they are called.
+func (p Price) Discounts() []PriceAlteration {
+	return append(slices.Clone(p.Alterations), p.Lowered...)
+}
+
+// At is what is charged for the n-th period, counted from 0, with its discounts taken off.
+func (p Price) At(n int) (PriceAmount, error) {
+	out := PriceAmount{TaxIncluded: p.Price.TaxIncluded.Round(), DutyFree: p.Price.DutyFree}
+	for _, a := range p.Discounts() {
+		if !a.LastsTo(n) {
+			continue
+		}
+		var err error
+		if out.TaxIncluded, err = out.TaxIncluded.Add(a.Price.TaxIncluded); err != nil {
+			return out, err
+		}
+		if out.DutyFree, err = out.DutyFree.Add(a.Price.DutyFree); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
 }
 
 // PriceAmount is an amount with and without its tax (TMF637 Price). One that has no currency was not said: both are
@@ -190,26 +235,52 @@ func PricesOf(o catalog.Offering) ([]Price, error) {
 		if p.Price == nil {
 			continue
 		}
-		net, err := net(p)
+		net, err := p.Net()
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Price{Name: p.Name, PriceType: p.PriceType, Period: p.Period, Price: PriceAmount{TaxIncluded: *p.Price, DutyFree: net}})
+		lowered, err := alterations(p)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Price{
+			Name: p.Name, PriceType: p.PriceType, Period: p.Period, Alterations: lowered,
+			Price: PriceAmount{TaxIncluded: *p.Price, DutyFree: net},
+		})
 	}
 	return out, nil
 }
 
-func net(p catalog.Price) (money.Amount, error) {
-	one := catalog.Offering{Prices: []catalog.Price{p}}
-	charges, err := one.FirstCharges()
-	if err != nil || len(charges) == 0 {
-		return *p.Price, err
-	}
-	minus, err := charges[0].Tax.Mul(decimal.MustNew(-1, 0))
+func alterations(p catalog.Price) ([]PriceAlteration, error) {
+	all, err := p.Discounts()
 	if err != nil {
-		return money.Amount{}, err
+		return nil, err
 	}
-	return charges[0].Gross.Add(minus)
+	var out []PriceAlteration
+	for _, d := range all {
+		net, err := d.Gross.Add(d.Tax.Neg())
+		if err != nil {
+			return nil, err
+		}
+		a := PriceAlteration{
+			Name: d.Name, Description: d.Description, PriceType: p.PriceType, Period: p.Period, Duration: d.Periods,
+			Price: PriceAmount{TaxIncluded: d.Gross.Neg(), DutyFree: net.Neg()},
+		}
+		if d.Percentage != "" {
+			a.Price.Rest = sid.Rest{"percentage": jsontext.Value(d.Percentage)}
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// LinePrices are PricesOf as a line keeps them.
+func LinePrices(o catalog.Offering) ([]Price, error) {
+	out, err := PricesOf(o)
+	for n := range out {
+		out[n].Lowered, out[n].Alterations = out[n].Alterations, nil
+	}
+	return out, err
 }
 
 // Service is all lines.
