@@ -57,6 +57,11 @@ func play(t *testing.T, server scenario.Server, all []scenario.Scenario, traits 
 // serve starts a development server with demonstration data that ends with the test.
 func serve(t *testing.T, url string, change ...func(*config.Settings)) scenario.Server {
 	t.Helper()
+	return serveLogging(t, url, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})), change...)
+}
+
+func serveLogging(t *testing.T, url string, logger *slog.Logger, change ...func(*config.Settings)) scenario.Server {
+	t.Helper()
 	s, err := config.Default()
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +71,7 @@ func serve(t *testing.T, url string, change ...func(*config.Settings)) scenario.
 	for _, c := range change {
 		c(s)
 	}
-	a := app.New(s, app.Options{Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})), Version: "test"})
+	a := app.New(s, app.Options{Logger: logger, Version: "test"})
 	if err := a.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
