@@ -83,7 +83,16 @@ type offeringPrice struct {
 	PriceType string       `json:"priceType" example:"recurring"`
 	Period    string       `json:"recurringChargePeriodType,omitzero" example:"month"`
 	Length    int          `json:"recurringChargePeriodLength,omitzero" example:"1"`
-	Price     money.Amount `json:"price" doc:"Tax included."`
+	Price     money.Amount `json:"price" doc:"Tax included, before discounts."`
+	// Discounts are those of who buys now.
+	Discounts []offeringDiscount `json:"priceAlteration,omitzero"`
+}
+
+type offeringDiscount struct {
+	Name        string       `json:"name,omitzero"`
+	Description string       `json:"description,omitzero"`
+	Amount      money.Amount `json:"price" doc:"What is taken off each time, tax included: a negative amount."`
+	Periods     int          `json:"applicationDuration,omitzero" example:"3" doc:"How many periods it lasts, from the first; none is for ever."`
 }
 
 type termView struct {
@@ -114,9 +123,18 @@ func (a *api) showOffering(ctx context.Context, r *op.Request, i id.ID) (offerin
 		out.Category = append(out.Category, ref)
 	}
 	for _, p := range v.Prices {
-		if p.Price != nil {
-			out.Prices = append(out.Prices, offeringPrice{Name: p.Name, PriceType: first(p.PriceType, catalog.OneTime), Period: p.Period, Length: p.Length, Price: *p.Price})
+		if p.Price == nil {
+			continue
 		}
+		price := offeringPrice{Name: p.Name, PriceType: first(p.PriceType, catalog.OneTime), Period: p.Period, Length: int(p.Length), Price: *p.Price}
+		cuts, err := p.Discounts()
+		if err != nil {
+			return out, err
+		}
+		for _, d := range cuts {
+			price.Discounts = append(price.Discounts, offeringDiscount{d.Name, d.Description, d.Gross.Neg(), d.Periods})
+		}
+		out.Prices = append(out.Prices, price)
 	}
 	for _, t := range v.Terms {
 		out.Terms = append(out.Terms, termView{Name: t.Name, Description: t.Description, Duration: t.Duration})
