@@ -172,6 +172,8 @@ type Holder struct {
 	OfferingName                    string
 	// Number is the line's mobile number; it may be empty.
 	Number string
+	// Ended says that the line is gone: nothing is opened for it any more.
+	Ended bool
 }
 
 // Grant is a bucket to open.

@@ -42,6 +42,9 @@ func (o Openings) Create(ctx context.Context, body jsontext.Value) (d store.Doc,
 		if err != nil {
 			return err
 		}
+		if who.Ended {
+			return fault.Conflictf(CodeNotActive, "the line %s has ended", who.Subscription).At("product")
+		}
 		ws, err := o.s.Wallets(ctx, who)
 		if err != nil {
 			return err

@@ -212,6 +212,8 @@ func (v *Reserve) settle(w *Wallet, h *Held, prev *Reserve) error {
 	switch {
 	case n <= 0:
 		return fault.Invalidf("amount.amount", "the amount must be above 0")
+	case payable(unit, used) != used:
+		return fault.Invalidf("consumedAmount", "an amount of %s has fewer decimals than %s", unit, v.ConsumedAmount.Amount)
 	case used < so:
 		return fault.Invalidf("consumedAmount", "what was consumed does not come back")
 	case used > n:

@@ -68,8 +68,8 @@ func (s *Service) createTransfer(ctx context.Context, i id.ID, v *Transfer, now 
 	if v.CostOwner == "" {
 		v.CostOwner = "originator"
 	}
-	if v.TransferCost != nil && v.TransferCost.Sign() < 0 {
-		return fault.Invalidf("transferCost.value", "a transfer does not cost less than nothing")
+	if c := v.TransferCost; c != nil && (c.Sign() < 0 || c.Round() != *c) {
+		return fault.Invalidf("transferCost.value", "a transfer costs nothing or more, in what can be paid")
 	}
 	return s.carryOut(ctx, &v.Task, func(ctx context.Context) error { return s.transfer(ctx, i, v) })
 }

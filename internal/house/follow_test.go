@@ -3,6 +3,9 @@ package house_test
 import (
 	"testing"
 
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/network"
 	"github.com/demarc-bss/demarc/internal/order/ordertest"
@@ -54,6 +57,9 @@ func TestTheNetworkFollowsALine(t *testing.T) {
 		}
 		if d := h.Net.Doubled(); len(d) > 0 {
 			t.Errorf("provisioned twice: %v", d)
+		}
+		if _, err := h.Balances.Openings().Create(ctx, jsontext.Value(`{"usageType":"data","product":[{"id":"`+string(line)+`"}]}`)); fault.KindOf(err) != fault.Conflict {
+			t.Errorf("a bucket of a line that has ended: %v", err)
 		}
 		if at, err := h.Network.Standing(ctx, line); at != network.Absent || err != nil {
 			t.Errorf("%s %v", at, err)

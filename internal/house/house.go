@@ -101,7 +101,7 @@ func New(s *store.Store, o Outside) *House {
 // holder finds a line for balances, which know none.
 func (h *House) holder(ctx context.Context, text string) (balance.Holder, error) {
 	i, v, err := h.Subscriptions.Resolve(ctx, text)
-	return balance.Holder{Subscription: i, Account: v.AccountID, Number: string(v.MSISDN)}, err
+	return balance.Holder{Subscription: i, Account: v.AccountID, Number: string(v.MSISDN), Ended: v.State.Ended()}, err
 }
 
 // Jobs are the handlers of all jobs that the domains promise and that touch the store alone, by kind.

@@ -238,6 +238,7 @@ func TestAReservationHoldsIsConsumedAndGivenBack(t *testing.T) {
 	expect(t, s.do("PATCH", one, `{"consumedAmount":{"amount":5,"units":"CHF"}}`, 200), map[string]string{"status": "created"})
 	expect(t, s.do("PATCH", one, `{"consumedAmount":{"amount":12.5,"units":"CHF"}}`, 200), map[string]string{"status": "created"})
 	s.do("PATCH", one, `{"consumedAmount":{"amount":12,"units":"CHF"}}`, 400)
+	s.do("PATCH", one, `{"consumedAmount":{"amount":12.501,"units":"CHF"}}`, 400)
 	s.do("PATCH", one, `{"consumedAmount":{"amount":30.01,"units":"CHF"}}`, 409)
 	expect(t, s.do("PATCH", one, `{"amount":{"amount":20,"units":"CHF"}}`, 200), map[string]string{"amount.amount": "20"})
 	expect(t, s.do("GET", prepay+"/bucket/"+first, "", 200), map[string]string{"remainingValue.amount": "30", "reservedValue.amount": "7.5"})
@@ -271,6 +272,7 @@ func TestATransferGoesBetweenHomesAndCosts(t *testing.T) {
 	expect(t, s.do("GET", prepay+"/bucket/"+second, "", 200), map[string]string{"remainingValue.amount": "48.49"})
 	expect(t, s.do("POST", prepay+"/transferBalance", strings.ReplaceAll(body("0.1", ``), "41790000002", "41790000001"), 201), map[string]string{"status": "failed"})
 	s.do("POST", prepay+"/transferBalance", task("1", `,"bucket":{"id":"`+first+`"}`), 400)
+	s.do("POST", prepay+"/transferBalance", body("0.1", `,"transferCost":{"unit":"CHF","value":0.001}`), 400)
 	s.do("PATCH", prepay+"/transferBalance/"+at(made, "id"), `{"status":"cancelled"}`, 400)
 	wrong, err := s.store.Unbalanced(context.Background())
 	if err != nil || len(wrong) > 0 {
