@@ -46,18 +46,21 @@ func TestTheDemonstrationHasABelievableCatalogue(t *testing.T) {
 		if err != nil {
 			t.Fatal(name, fault.From(err).Details)
 		}
-		addOns, shared, rolls, bound := 0, false, false, false
+		addOns, shared, rolls, bound, cheaper := 0, false, false, false, false
 		for _, o := range f.Offerings {
 			if o.AddOn() {
 				addOns++
 			}
 			bound = bound || len(o.Terms) > 0
+			for _, p := range o.Prices {
+				cheaper = cheaper || len(p.Alterations) > 0
+			}
 			for _, a := range o.Allowances {
 				shared, rolls = shared || a.Group, rolls || a.Rollover != nil
 			}
 		}
-		if len(f.Plans()) < 6 || addOns < 20 || len(f.Tariffs[0].Zones) < 30 || !shared || !rolls || !bound {
-			t.Errorf("%s: %d plans, %d add-ons, %d zones, shared %t, rollover %t, term %t", name, len(f.Plans()), addOns, len(f.Tariffs[0].Zones), shared, rolls, bound)
+		if len(f.Plans()) < 6 || addOns < 20 || len(f.Tariffs[0].Zones) < 30 || !shared || !rolls || !bound || !cheaper {
+			t.Errorf("%s: %d plans, %d add-ons, %d zones, shared %t, rollover %t, term %t, discount %t", name, len(f.Plans()), addOns, len(f.Tariffs[0].Zones), shared, rolls, bound, cheaper)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -363,6 +364,52 @@ func TestAnAnswerOfTheGatewayThatIsOlderThanWhatIsKnownIsNotKept(t *testing.T) {
 		keep(draft, order.PortCompleted)
 		if a := ask(); a != (order.PortAnswer{}) {
 			t.Errorf("a port that has ended was asked for: %+v", a)
+		}
+	})
+}
+
+func TestAnOrderChargesWhatItsTotalSays(t *testing.T) {
+	each(t, 1, func(ctx context.Context, t *testing.T, h *ordertest.House) {
+		plan, err := h.Catalog.Offerings.Create(ctx, jsontext.Value(`{"name":"Less","lifecycleStatus":"Active","offeringType":"pricePlan","paidType":"prepaid","openingBalance":{"unit":"CHF","value":10},"productOfferingPrice":[
+			{"name":"Fee","priceType":"Recurring","recurringChargePeriod":"monthly","price":{"unit":"CHF","value":9.90,"taxRate":8.1},"priceAlteration":[{"name":"Half","priceType":"discount","price":{"percentage":50}}]},
+			{"name":"Setup","priceType":"one time","price":{"unit":"CHF","value":3,"taxRate":8.1},"priceAlteration":[{"name":"Nothing to pay","priceType":"discount","price":{"percentage":100}}]},
+			{"name":"Per text","priceType":"usage","price":{"unit":"CHF","value":7,"taxRate":8.1}}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := sold(ctx, t, h, &order.Order{
+			BillingAccount: &sid.Ref{ID: string(h.Account(ctx, t))},
+			Items:          []order.Item{{Offering: &sid.Ref{ID: string(plan.ID)}}},
+		})
+		var total []string
+		for _, p := range done.Total {
+			total = append(total, p.PriceType+p.Period+" "+p.Price.TaxIncluded.Decimal())
+		}
+		if got := strings.Join(total, ", "); got != "recurringmonth 9.90, oneTime 3.00, discountmonth -4.95, discount -3.00, tax 0.37" {
+			t.Errorf("it comes to %s", got)
+		}
+		line := id.ID(done.Items[0].Product.ID)
+		_, b, err := h.Balances.Money(ctx, line)
+		if err != nil || b.Remaining.Amount == nil || string(b.Remaining.Amount) != "5.05" {
+			t.Errorf("%s is left of 10.00 and not 5.05: %v", b.Remaining.Amount, err)
+		}
+		if v := see(ctx, t, h, line); len(v.Prices) != 3 || len(v.Prices[0].Lowered) != 1 || len(v.Prices[0].Alterations) != 0 {
+			t.Errorf("the line keeps %+v", v.Prices)
+		}
+	})
+}
+
+func TestAPriceForAPeriodThatNobodyKnowsIsNotOrdered(t *testing.T) {
+	each(t, 1, func(ctx context.Context, t *testing.T, h *ordertest.House) {
+		plan, err := h.Catalog.Offerings.Create(ctx, jsontext.Value(`{"name":"When?","lifecycleStatus":"Active","offeringType":"pricePlan","openingBalance":{"unit":"CHF","value":10},"productOfferingPrice":[{"name":"Fee","priceType":"recurring","price":{"unit":"CHF","value":5}}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = h.Orders.Place(ctx, &order.Order{
+			BillingAccount: &sid.Ref{ID: string(h.Account(ctx, t))}, Items: []order.Item{{Offering: &sid.Ref{ID: string(plan.ID)}}},
+		})
+		if f := fault.From(err); f == nil || f.Attribute != "productOrderItem[0].productOffering" {
+			t.Errorf("%v", err)
 		}
 	})
 }
