@@ -51,7 +51,7 @@ func (k catalogueLoadCommand) Run(c *invocation) error {
 	if _, err := checkCatalogue(c, k.File); err != nil {
 		return err
 	}
-	return withHouse(c, func(h *app.House) error {
+	return withHouseAlone(c, "POST /tmf-api/productCatalogManagement/v4/importJob loads a catalogue into the server", func(h *app.House) error {
 		said, err := h.LoadPlans(c.ctx, k.At, k.File)
 		if err != nil {
 			return err

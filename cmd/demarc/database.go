@@ -64,11 +64,11 @@ type seedCommand struct {
 
 // Run loads what is asked for.
 func (k seedCommand) Run(c *invocation) error {
-	h, err := app.OpenCurrent(c.ctx, &c.settings.Settings, app.NewLogger(c.stderr, &c.settings.Settings))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = h.Close() }()
+	return withHouseAlone(c, "send the files to the server: POST /api/bulkupload for numbers and SIMs, POST /tmf-api/productCatalogManagement/v4/importJob for plans",
+		func(h *app.House) error { return k.load(c, h) })
+}
+
+func (k seedCommand) load(c *invocation, h *app.House) error {
 	for _, what := range []struct {
 		asked bool
 		load  func() (string, error)

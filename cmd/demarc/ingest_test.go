@@ -1,11 +1,19 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/demarc-bss/demarc/internal/app"
+	"github.com/demarc-bss/demarc/internal/config"
+	"github.com/demarc-bss/demarc/internal/kernel/clock"
+	"github.com/demarc-bss/demarc/internal/store"
 )
 
 // drop writes files into a folder.
@@ -53,20 +61,75 @@ func TestIngestTakesWhatIsGoodAndSetsTheRestAside(t *testing.T) {
 func TestIngestStaysAwayFromADatabaseThatAServerHas(t *testing.T) {
 	data, in := filepath.Join(t.TempDir(), "data"), t.TempDir()
 	expect(t, 0, ``, ``, nil, "migrate", "--data", data)
-	held, err := os.OpenFile(filepath.Join(data, "demarc.db.lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Flock(int(held.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		t.Fatal(err)
-	}
+	leave := serving(t, data)
 	drop(t, in, map[string]string{"a.csv": "recordId,msisdn,usageType,start,quantity\n"})
 	expect(t, 1, `^$`, `another demarc serves the database[\s\S]*POST /api/usage/file`, nil, "ingest", "--data", data, "--once", in)
 	if _, err := os.Stat(filepath.Join(in, "a.csv")); err != nil {
 		t.Errorf("its file was moved: %v", err)
 	}
-	if err := held.Close(); err != nil {
+	leave()
+	expect(t, 0, `a\.csv: 0 rows`, ``, nil, "ingest", "--data", data, "--once", in)
+}
+
+// served is a line of the demonstration data that is in use.
+func served(t *testing.T, data string) (number string, usages int64) {
+	t.Helper()
+	s, err := config.Default()
+	if err != nil {
 		t.Fatal(err)
 	}
-	expect(t, 0, `a\.csv: 0 rows`, ``, nil, "ingest", "--data", data, "--once", in)
+	s.Data = data
+	h, err := app.OpenCurrent(t.Context(), s, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = h.Close() }()
+	ctx := h.As(t.Context(), 1)
+	lines, err := h.Subscriptions.Lines.Docs(ctx, store.Query{Limit: 1, Filters: []store.Filter{
+		{Path: []string{"state"}, Op: store.Eq, Values: []string{"active"}, Type: store.Text},
+	}})
+	if err != nil || len(lines.Items) == 0 {
+		t.Fatalf("no line is active: %v", err)
+	}
+	var line struct {
+		MSISDN string `json:"msisdn"`
+	}
+	if err := json.Unmarshal(lines.Items[0].Body, &line); err != nil {
+		t.Fatal(err)
+	}
+	all, err := h.Usage.Usages.Docs(ctx, store.Query{Limit: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return line.MSISDN, all.Total
+}
+
+func TestIngestRatesTheUsageOfDemonstrationLines(t *testing.T) {
+	data, in := filepath.Join(t.TempDir(), "data"), t.TempDir()
+	expect(t, 0, ``, ``, nil, "migrate", "--data", data)
+	expect(t, 0, `1000 demonstration customers were made`, ``, nil, "seed", "--demonstration", "--data", data)
+	number, before := served(t, data)
+	now := clock.Real{}.Now().UTC().Format(time.RFC3339)
+	call := func(record, msisdn, seconds string) string {
+		return record + "," + msisdn + ",voice," + now + "," + seconds + ",33140000000\n"
+	}
+	const head = "recordId,msisdn,usageType,start,quantity,otherNumber\n"
+	session := func(record string) string {
+		return `{"recordId":"` + record + `","msisdn":"` + number + `","usageType":"data","start":"` + now + `","quantity":2048}` + "\n"
+	}
+	drop(t, in, map[string]string{
+		"a.csv":   head + call("r1", number, "60") + call("r1", number, "60") + call("r2", "33999999999", "5") + call("r3", number, "-5"),
+		"b.jsonl": session("d1") + session("d2")[:40],
+		"c.csv":   head + call("r1", number, "60") + call("r4", number, "1"),
+	})
+	expect(t, 1, `a\.csv: 4 rows: 1 rated, 1 in suspense, 1 came before, 1 refused
+  line 5 \(byte \d+\): .*
+[\s\S]*b\.jsonl: 1 rows: 1 rated, 0 in suspense, 0 came before, 0 refused
+  line 2 \(byte \d+\): .*ends in the middle.*
+[\s\S]*c\.csv: 2 rows: 1 rated, 0 in suspense, 1 came before, 0 refused`,
+		`100 %.*a\.csv[\s\S]*100 %.*c\.csv[\s\S]*refused or incomplete files: 1`, nil, "ingest", "--data", data, "--once", "--source", "switch-1", in)
+	if _, after := served(t, data); after-before != 4 { // r1, r2 in suspense, r4 and d1
+		t.Errorf("%d records were kept", after-before)
+	}
+	expect(t, 0, `ok +ledger +balances`, ``, nil, "doctor", "--data", data)
 }

@@ -52,7 +52,7 @@ type jobsRetryCommand struct {
 
 // Run makes jobs ready again.
 func (k jobsRetryCommand) Run(c *invocation) error {
-	return withHouse(c, func(h *app.House) error {
+	return withHouseAlone(c, "POST /api/admin/job/{id}/retry does the same at the server", func(h *app.House) error {
 		ids := k.ID
 		if k.Dead {
 			dead, err := deadJobs(c, h, k.At)
@@ -97,7 +97,7 @@ type jobsCancelCommand struct {
 
 // Run takes jobs back.
 func (k jobsCancelCommand) Run(c *invocation) error {
-	return withHouse(c, func(h *app.House) error {
+	return withHouseAlone(c, "POST /api/admin/job/{id}/cancel does the same at the server", func(h *app.House) error {
 		for _, i := range k.ID {
 			if err := h.ForJob(c.ctx, k.At, id.ID(i), h.Store.CancelJob); err != nil {
 				return fmt.Errorf("job %s: %w", i, err)
@@ -108,7 +108,18 @@ func (k jobsCancelCommand) Run(c *invocation) error {
 	})
 }
 
-// withHouse opens the database for one command.
+// withHouseAlone opens the database for a command that no server may stand beside; instead says what to do with one that
+// runs.
+func withHouseAlone(c *invocation, instead string, do func(h *app.House) error) error {
+	h, done, err := app.OpenAlone(c.ctx, &c.settings.Settings, app.NewLogger(c.stderr, &c.settings.Settings), instead)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return do(h)
+}
+
+// withHouse opens the database for a command that may stand beside a server.
 func withHouse(c *invocation, do func(h *app.House) error) error {
 	h, err := app.OpenCurrent(c.ctx, &c.settings.Settings, app.NewLogger(c.stderr, &c.settings.Settings))
 	if err != nil {

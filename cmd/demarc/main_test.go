@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -215,4 +216,42 @@ func TestDeadJobsAreListedRetriedAndCancelled(t *testing.T) {
 	expect(t, 0, i+` .* ready `, ``, nil, "jobs", "list", "--data", data)
 	expect(t, 0, `1 jobs are cancelled`, ``, nil, "jobs", "cancel", i, "--data", data)
 	expect(t, 1, ``, `name the jobs`, nil, "jobs", "retry", "--data", data)
+}
+
+// serving holds the lock of a database as a server does, until it is let go.
+func serving(t *testing.T, data string) (leave func()) {
+	t.Helper()
+	held, err := os.OpenFile(filepath.Join(data, "demarc.db.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(held.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		t.Fatal(err)
+	}
+	return func() { _ = held.Close() }
+}
+
+func TestCommandsThatChangeThingsStayAwayFromADatabaseThatAServerHas(t *testing.T) {
+	data, plans := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "plans.yaml")
+	if err := os.WriteFile(plans, []byte("currency: CHF\ntaxRate: 8\nplans:\n  - {key: a, name: A, price: 0}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, 0, ``, ``, nil, "migrate", "--data", data)
+	job := string(deadJob(t, data))
+	leave := serving(t, data)
+	const busy = `another demarc serves the database[\s\S]*To mend it: .*POST /[\s\S]*or stop the server`
+	changing := [][]string{
+		{"seed", "--numbers", "41790000000+10"}, {"seed", "--demonstration"}, {"catalogue", "load", plans},
+		{"jobs", "retry", job}, {"jobs", "retry", "--dead"}, {"jobs", "cancel", job},
+	}
+	for _, args := range changing {
+		expect(t, 1, `^$`, busy, nil, append(args, "--data", data)...)
+	}
+	expect(t, 0, `dead`, ``, nil, "jobs", "list", "--data", data) // reading is fine
+	leave()
+	for _, args := range changing {
+		if args[1] != "--demonstration" { // which takes a while, and is tried elsewhere
+			expect(t, 0, `.`, ``, nil, append(args, "--data", data)...)
+		}
+	}
 }

@@ -54,6 +54,20 @@ func OpenCurrent(ctx context.Context, s *config.Settings, log *slog.Logger) (*Ho
 	return h, nil
 }
 
+// OpenAlone is OpenCurrent for commands that change what a server keeps in its cache: on SQLite none may have the database
+// open meanwhile. instead says how the same is done with a server that runs. Call done at the end.
+func OpenAlone(ctx context.Context, s *config.Settings, log *slog.Logger, instead string) (h *House, done func(), err error) {
+	if h, err = OpenCurrent(ctx, s, log); err != nil {
+		return nil, nil, err
+	}
+	release, err := lock(s.DatabaseURL())
+	if err != nil {
+		_ = h.Close()
+		return nil, nil, advise(err, instead+"; or stop the server for the time, or move to PostgreSQL, which many may use")
+	}
+	return h, func() { _ = h.Close(); release() }, nil
+}
+
 // open opens the database with what the settings say beside the options given; base is how clients reach the server.
 func open(ctx context.Context, s *config.Settings, base string, o store.Options) (*House, error) {
 	at := s.DatabaseURL()

@@ -38,16 +38,11 @@ type Imported struct {
 // Import takes a file in, straight into the database: from where an earlier run of it stopped, or not at all when it
 // came in before. On SQLite no server may have the database open meanwhile.
 func Import(ctx context.Context, s *config.Settings, log *slog.Logger, f File) (out Imported, err error) {
-	release, err := lock(s.DatabaseURL())
-	if err != nil {
-		return out, advise(err, "stop the server for the time, or send the file to it: POST /api/bulkupload")
-	}
-	defer release()
-	h, err := OpenCurrent(ctx, s, log)
+	h, done, err := OpenAlone(ctx, s, log, "send the file to the server: POST /api/bulkupload")
 	if err != nil {
 		return out, err
 	}
-	defer func() { _ = h.Close() }()
+	defer done()
 	file, err := os.Open(f.Path)
 	if err != nil {
 		return out, err

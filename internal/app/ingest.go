@@ -13,18 +13,9 @@ import (
 	"github.com/demarc-bss/demarc/internal/usage"
 )
 
-// Ingesting opens the database for files of usage records. On SQLite no server may have it open meanwhile, whose cache
-// would not know what changed: such a one takes files over HTTP. Call done at the end.
+// Ingesting opens the database for files of usage records; see OpenAlone.
 func Ingesting(ctx context.Context, s *config.Settings, log *slog.Logger) (h *House, done func(), err error) {
-	if h, err = OpenCurrent(ctx, s, log); err != nil {
-		return nil, nil, err
-	}
-	release, err := lock(s.DatabaseURL())
-	if err != nil {
-		_ = h.Close()
-		return nil, nil, advise(err, "send the files to the server: POST /api/usage/file; or stop it for the time, or move to PostgreSQL, which many may use")
-	}
-	return h, func() { _ = h.Close(); release() }, nil
+	return OpenAlone(ctx, s, log, "send the files to the server: POST /api/usage/file")
 }
 
 // Ingest names a file of usage records that is to be taken in.

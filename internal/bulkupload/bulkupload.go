@@ -153,9 +153,17 @@ func New(s *store.Store, p Parts) *Service {
 	return v
 }
 
+// holds refuses what a file cannot hold.
+func holds(of string) error {
+	if slices.Contains(Types(), of) {
+		return nil
+	}
+	return fault.Invalidf("uploadType", "no file holds %q: the uploadType is one of %s", clip(of), strings.Join(Types(), ", "))
+}
+
 func (v *Upload) begin(now time.Time) error {
-	if !slices.Contains(Types(), v.Of) {
-		return fault.Invalidf("uploadType", "a file holds %s", strings.Join(Types(), ", "))
+	if err := holds(v.Of); err != nil {
+		return err
 	}
 	if v.ICCIDForm != inventory.EitherForm && v.ICCIDForm != inventory.WithCheckDigit && v.ICCIDForm != inventory.WithoutCheckDigit {
 		return fault.Invalidf("iccidForm", "ICCIDs are written withCheckDigit or withoutCheckDigit")

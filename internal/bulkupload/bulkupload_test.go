@@ -243,6 +243,10 @@ func TestWhatIsNoFile(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	_, _, _, err := d.Receive(d.ctx, Upload{Of: "cars"}, []byte("iccid,imsi\n"), false)
+	if f := fault.From(err); f.Attribute != "uploadType" || f.Message != `no file holds "cars": the uploadType is one of sims, numbers, subscribers` {
+		t.Errorf("%+v", f)
+	}
 	i := d.receive(SIMs, "iccid,imsi\n")
 	d.work()
 	if u := d.see(i); u.Status != Completed || u.Rows != 0 {

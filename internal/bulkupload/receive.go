@@ -24,6 +24,9 @@ const partSize = 256 << 10
 
 // Receive keeps a file and has it taken in by jobs, whichever node runs them; see Begin.
 func (s *Service) Receive(ctx context.Context, u Upload, file []byte, anew bool) (i id.ID, kept Upload, again bool, err error) {
+	if err := holds(u.Of); err != nil {
+		return "", kept, false, err
+	}
 	if _, err := header(bytes.NewReader(file), u.Of); err != nil {
 		return "", kept, false, err
 	}
