@@ -123,6 +123,12 @@ func (b Bucket) Spendable(t time.Time) bool {
 	return b.Status == Active && (b.ValidFor == nil || b.ValidFor.Contains(t))
 }
 
+// payable reports whether it may pay now for what was at a moment (zero: now). Usage is told of late: what was good when
+// it was, and has not lapsed since, pays for it.
+func (b Bucket) payable(at, now time.Time) bool {
+	return b.Spendable(now) || !at.IsZero() && b.Spendable(at)
+}
+
 // Scope is "personal", "rollover" or "group".
 func (b Bucket) Scope() string {
 	switch {

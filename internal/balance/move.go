@@ -24,18 +24,27 @@ type plan struct {
 	w       *Wallet
 	entries []store.Entry
 	left    map[*Held]int64
+	// at is when what it is for was, if that is not now.
+	at time.Time
 	// paid says that what enters a bucket is new to it, not given back.
 	paid bool
 }
 
 func (w *Wallet) plan() *plan { return &plan{w: w, left: map[*Held]int64{}} }
 
+// planFor is a plan for what was when its cause says.
+func (w *Wallet) planFor(c Cause) *plan {
+	p := w.plan()
+	p.at = c.At
+	return p
+}
+
 // take adds an entry of a bucket. ending lets it leave a bucket that cannot be spent any more.
 func (p *plan) take(h *Held, amount int64, ending bool) error {
 	if h.Bucket.Status != Active && !ending {
 		return fault.Conflictf(CodeNotActive, "the balance %s is %s", h.Bucket.Name, h.Bucket.Status)
 	}
-	if amount < 0 && !ending && !h.Bucket.Spendable(p.w.Now) {
+	if amount < 0 && !ending && !h.Bucket.payable(p.at, p.w.Now) {
 		return fault.Conflictf(CodeNotActive, "the balance %s is not valid now", h.Bucket.Name)
 	}
 	held, seen := p.left[h]
@@ -97,12 +106,12 @@ func plus(held, amount int64) (int64, error) {
 }
 
 // Move books movements as one posting: all or none. Faults: Conflict for a bucket that is not active or, when
-// something is to leave it, not valid now (CodeNotActive), and for one that does not hold what is to leave it
+// something is to leave it, valid neither now nor at Cause.At (CodeNotActive), and for one that does not hold what is to leave it
 // (CodeInsufficient).
 func (w *Wallet) Move(c Cause, moves ...Movement) error { return w.move(c, false, moves) }
 
 func (w *Wallet) move(c Cause, ending bool, moves []Movement) error {
-	p := w.plan()
+	p := w.planFor(c)
 	p.paid = true
 	for _, m := range moves {
 		h, err := w.has(m.Bucket)
@@ -141,7 +150,7 @@ func (w *Wallet) has(i id.ID) (*Held, error) {
 // Charge takes a price out of a money bucket, in one entry, as sales and the tax in it; both in micros. usage counts
 // it towards the spending of the month in which it was (Cause.At). Faults as those of Move.
 func (w *Wallet) Charge(c Cause, h *Held, gross, tax int64, usage bool) error {
-	p := w.plan()
+	p := w.planFor(c)
 	if err := p.take(h, -gross, false); err != nil {
 		return err
 	}

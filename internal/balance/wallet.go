@@ -54,6 +54,14 @@ func (h *Held) Spendable(now time.Time) int64 {
 	return max(h.Left-h.Floor, 0)
 }
 
+// Payable is how much may leave it now for what was at a moment: see Spendable.
+func (h *Held) Payable(at, now time.Time) int64 {
+	if !h.Bucket.payable(at, now) {
+		return 0
+	}
+	return max(h.Left-h.Floor, 0)
+}
+
 // Granted is what it was opened with, in ledger units.
 func (h *Held) Granted() int64 { return h.count(h.Bucket.Granted) }
 

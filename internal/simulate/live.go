@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/demarc-bss/demarc/internal/balance"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
@@ -72,7 +73,7 @@ func (p *play) use(ctx context.Context, all bool) error {
 
 // due reports whether a line's usage is to be taken in today.
 func (p *play) due(s *subscriber) bool {
-	return (s.n+p.day)%every == 0 || p.shop.plans[s.plan].ends(s.born, s.until, p.now, p.zone)
+	return (s.n+p.day)%every == 0 || !s.barred && !s.next.IsZero() && !s.next.After(p.now)
 }
 
 // since gives what a subscriber used since the last time.
@@ -94,7 +95,7 @@ func (s *subscriber) since(p *play) (out []usage.Record) {
 func (p *play) live(ctx context.Context) error {
 	var busy []*subscriber
 	for _, s := range p.lines {
-		if s.mood == uses && s.until.Equal(p.now) && s.born.Before(p.now) {
+		if s.mood == uses && s.until.Equal(p.now) {
 			busy = append(busy, s)
 		}
 	}
@@ -140,6 +141,10 @@ func (p *play) care(ctx context.Context, s *subscriber) (what string, o id.ID, e
 		s.leave(p, "lapsed")
 		return "", "", nil
 	}
+	s.next = time.Time{}
+	if line.Renewal != nil {
+		s.next = line.Renewal.Next
+	}
 	d := s.chance.Float64()
 	switch {
 	case d < leaves*part:
@@ -159,10 +164,10 @@ func (p *play) care(ctx context.Context, s *subscriber) (what string, o id.ID, e
 	at := p.shop.plans[s.plan]
 	if s.chance.Float64() < changesPlan*part {
 		to := min(max(s.plan+1-2*s.chance.IntN(2), 0), len(p.shop.plans)-1)
-		if to != s.plan && held >= p.shop.plans[to].monthly {
+		if to != s.plan && held >= p.shop.plans[to].charge {
 			o, err = p.order(ctx, s, order.Item{Action: "modify", Offering: &sid.Ref{ID: string(p.shop.plans[to].id)}, Product: &order.Product{ID: string(s.line)}})
 			if o != "" {
-				s.plan, s.born = to, p.now
+				s.plan, s.next = to, p.now
 			}
 			return "change of plan", o, err
 		}
@@ -226,8 +231,11 @@ func (p *play) topUp(ctx context.Context, s *subscriber, line subscription.Line)
 	need := s.weekly * 3 / 2
 	at := p.shop.plans[s.plan]
 	waits := line.Renewal != nil && line.Renewal.UnpaidSince != nil
-	if r := line.Renewal; r != nil && r.Next.Before(p.now.AddDate(0, 0, every+1)) {
-		need += at.monthly
+	if r := line.Renewal; r != nil {
+		soon := p.now.AddDate(0, 0, every+1)
+		for n := 0; at.period.After(r.Next, n, p.zone).Before(soon); n++ {
+			need += at.charge
+		}
 	}
 	if !at.renews {
 		need = max(need, 2*money.Micros)
@@ -237,10 +245,11 @@ func (p *play) topUp(ctx context.Context, s *subscriber, line subscription.Line)
 		prompt = comesBack * every
 	}
 	if !s.dry && held.Micros() >= need || s.chance.Float64() >= prompt {
+		s.dry = s.dry || waits // whose plan did not renew does without, rather than to pay for each megabyte
 		return held.Micros(), nil
 	}
 	amount := pay(need - held.Micros())
-	s.dry, s.barred = false, s.barred && held.Micros()+amount < at.monthly
+	s.dry, s.barred = false, s.barred && held.Micros()+amount < at.charge
 	if s.chance.Float64() < s.habit.vouchers && amount <= largestVoucher {
 		err = p.scratch(ctx, s, amount)
 	} else {

@@ -37,7 +37,7 @@ func (p *play) sell(ctx context.Context) error {
 	}
 	fresh := make([]*subscriber, n)
 	for k := range fresh {
-		s := &subscriber{n: len(p.lines) + k, born: p.now, until: p.now}
+		s := &subscriber{n: len(p.lines) + k, until: p.now, next: p.now}
 		s.chance = own(p.o.Seed, s.n)
 		s.habit = habitOf(s.chance)
 		s.plan = p.shop.choose(s.habit, s.chance)

@@ -27,12 +27,12 @@ type shop struct {
 type plan struct {
 	id   id.ID
 	name string
-	// monthly is what a period costs, and first what a new line costs beyond that and is given, in micros.
-	monthly, first, opening int64
-	period                  renewal.Period
-	renews                  bool
-	addOns                  []addOn
-	places                  *places
+	// charge is what a period costs, and first what a new line costs beyond that and is given, in micros.
+	charge, first, opening int64
+	period                 renewal.Period
+	renews                 bool
+	addOns                 []addOn
+	places                 *places
 	// megabytes is what one can use a day within what the plan grants, most days.
 	megabytes float64
 }
@@ -78,7 +78,7 @@ func openShop(ctx context.Context, h *house.House) (*shop, error) {
 		return nil, errors.New("the catalogue has no prepaid plan to sell")
 	}
 	slices.SortFunc(s.plans, func(a, b plan) int {
-		return cmp.Or(cmp.Compare(a.monthly, b.monthly), strings.Compare(a.name, b.name))
+		return cmp.Or(cmp.Compare(a.charge, b.charge), strings.Compare(a.name, b.name))
 	})
 	return s, nil
 }
@@ -91,7 +91,7 @@ func planOf(ctx context.Context, h *house.House, i id.ID, o catalog.Offering) (p
 	}
 	for _, c := range charges {
 		if c.Recurring {
-			p.monthly += c.Gross.Micros()
+			p.charge += c.Gross.Micros()
 		} else {
 			p.first += c.Gross.Micros()
 		}
@@ -99,14 +99,18 @@ func planOf(ctx context.Context, h *house.House, i id.ID, o catalog.Offering) (p
 	if o.OpeningBalance != nil {
 		p.opening = o.OpeningBalance.Micros()
 	}
-	p.megabytes = 1
-	for _, al := range o.Allowances {
-		if strings.EqualFold(al.UsageType, "data") && len(al.Roaming) == 0 {
-			p.megabytes = max(p.megabytes, float64(al.Amount)/1e6/30*0.45)
-		}
-	}
 	if p.period, p.renews, err = renewal.PeriodOf(o); err != nil {
 		return p, err
+	}
+	days := 30.0
+	if now := h.Store.Now(ctx); p.renews {
+		days = p.period.After(now, 1, time.UTC).Sub(now).Hours() / 24
+	}
+	p.megabytes = 1
+	for _, al := range o.Allowances {
+		if strings.EqualFold(al.UsageType, "data") {
+			p.megabytes = max(p.megabytes, float64(al.Amount)/1e6/days*0.45)
+		}
 	}
 	if o.Tariff != nil {
 		t, _, err := h.Catalog.Tariffs.Get(ctx, id.ID(o.Tariff.ID))
@@ -129,7 +133,7 @@ func planOf(ctx context.Context, h *house.House, i id.ID, o catalog.Offering) (p
 			a.price += c.Gross.Micros()
 		}
 		for _, al := range item.Offering.Allowances {
-			a.data = a.data || strings.EqualFold(al.UsageType, "data") && len(al.Roaming) == 0
+			a.data = a.data || strings.EqualFold(al.UsageType, "data")
 			a.days = max(a.days, al.ValidityDays)
 		}
 		p.addOns = append(p.addOns, a)
@@ -180,20 +184,4 @@ func (w *places) network(r *rand.Rand) string {
 func (s *shop) choose(h *habit, r *rand.Rand) int {
 	n := int(h.taste*float64(len(s.plans)) + r.NormFloat64()*0.7)
 	return min(max(n, 0), len(s.plans)-1)
-}
-
-// ends reports whether one of a line's periods ended between two moments: what it used until then is to be rated by what
-// it had then.
-func (p *plan) ends(born, after, until time.Time, zone *time.Location) bool {
-	if !p.renews {
-		return false
-	}
-	for n := 1; ; n++ {
-		switch end := p.period.After(born, n, zone); {
-		case end.After(until):
-			return false
-		case end.After(after):
-			return true
-		}
-	}
 }

@@ -177,7 +177,9 @@ type subscriber struct {
 	chance        *rand.Rand
 	account, line id.ID
 	plan          int
-	born          time.Time
+	// next is when the line's period ends, as far as it was looked at: what it used until then is to be rated by what it has
+	// until then.
+	next time.Time
 	// until is up to when its usage was taken in, records how many there were.
 	until   time.Time
 	records int

@@ -336,7 +336,7 @@ type funds struct {
 func (b *batch) funds(l *line, t *rating.Tariff, usageType string, at time.Time) funds {
 	f := funds{unit: t.Currency()}
 	for _, h := range l.wallet.Held {
-		left := h.Spendable(b.now)
+		left := h.Payable(at, b.now)
 		if left == 0 {
 			continue
 		}
@@ -381,7 +381,7 @@ func (f *funds) pay(w *balance.Wallet, c balance.Cause, u *Usage, r rating.Resul
 			return err
 		}
 	}
-	for _, p := range f.split(w, r.Charged, r.ChargedTax) {
+	for _, p := range f.split(w, c.At, r.Charged, r.ChargedTax) {
 		if err := w.Charge(c, p.held, p.gross, p.tax, true); err != nil {
 			return err
 		}
@@ -397,12 +397,12 @@ type payment struct {
 }
 
 // split spreads a price over the money buckets in their order; the last pays what rounding leaves of the tax.
-func (f *funds) split(w *balance.Wallet, gross, tax int64) (out []payment) {
+func (f *funds) split(w *balance.Wallet, at time.Time, gross, tax int64) (out []payment) {
 	for _, h := range f.money {
 		if gross == 0 {
 			break
 		}
-		p := payment{held: h, gross: min(gross, h.Spendable(w.Now))}
+		p := payment{held: h, gross: min(gross, h.Payable(at, w.Now))}
 		if p.tax = tax; p.gross < gross {
 			p.tax = rating.Share(tax, p.gross, gross)
 		}
