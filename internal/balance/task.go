@@ -71,6 +71,8 @@ type Failure struct {
 	Code fault.Code `json:"code"`
 	// Reason is for people.
 	Reason string `json:"reason"`
+	// Attribute is the one at fault, where there is one.
+	Attribute string `json:"attribute,omitzero"`
 }
 
 // home is where a task is kept: with its line, as far as its references tell.
@@ -132,7 +134,7 @@ func (s *Service) carryOut(ctx context.Context, t *Task, act func(ctx context.Co
 	if t.strict {
 		return err
 	}
-	t.Status, t.Failure, t.ConfirmationDate = Failed, &Failure{Code: f.Code, Reason: f.Message}, nil
+	t.Status, t.Failure, t.ConfirmationDate = Failed, &Failure{Code: f.Code, Reason: f.Message, Attribute: f.Attribute}, nil
 	return nil
 }
 
