@@ -1,7 +1,6 @@
 package main
 
 import (
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,8 +9,6 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"github.com/demarc-bss/demarc/internal/app"
-	"github.com/demarc-bss/demarc/internal/config"
 	"github.com/demarc-bss/demarc/internal/kernel/clock"
 	"github.com/demarc-bss/demarc/internal/store"
 )
@@ -74,17 +71,8 @@ func TestIngestStaysAwayFromADatabaseThatAServerHas(t *testing.T) {
 // served is a line of the demonstration data that is in use.
 func served(t *testing.T, data string) (number string, usages int64) {
 	t.Helper()
-	s, err := config.Default()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Data = data
-	h, err := app.OpenCurrent(t.Context(), s, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	ctx, h := opened(t, data, "")
 	defer func() { _ = h.Close() }()
-	ctx := h.As(t.Context(), 1)
 	lines, err := h.Subscriptions.Lines.Docs(ctx, store.Query{Limit: 1, Filters: []store.Filter{
 		{Path: []string{"state"}, Op: store.Eq, Values: []string{"active"}, Type: store.Text},
 	}})
