@@ -2,6 +2,7 @@ package bulkupload
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -211,8 +212,8 @@ func (b *ahead) supply(ctx context.Context) error {
 	return err
 }
 
-// open stores the lines that nothing is wrong with: what they may spend first, while the transaction has little to
-// remember for its statements that could fail, then their accounts, themselves, and what they need.
+// open stores the lines that nothing is wrong with: what they may spend first, while their documents are written beside
+// it, then their accounts, themselves, and what they need.
 func (b *ahead) open(ctx context.Context) error {
 	var names []string
 	var good []int
@@ -230,16 +231,46 @@ func (b *ahead) open(ctx context.Context) error {
 		holders = append(holders, balance.Holder{Subscription: v.Line, Account: a, Number: string(v.Number.Value)})
 		lines = append(lines, b.line(n, a, names[len(names)-1]))
 	}
-	if err := b.balances(ctx, good, holders); err != nil {
+	var opening *account.Anonymous
+	var drafted *subscription.Drafted
+	ready := beside(func() (err error) {
+		if drafted, err = b.s.Subscriptions.Draft(ids, lines); err != nil {
+			return err
+		}
+		if err = b.supplies.Prepare(); err != nil {
+			return err
+		}
+		opening, err = b.s.Accounts.Anonymous(b.now, accounts, names)
+		return err
+	})
+	err := b.balances(ctx, good, holders)
+	if notReady := ready(); err == nil {
+		err = notReady
+	}
+	if err != nil {
 		return err
 	}
-	if err := b.s.Accounts.OpenAnonymous(ctx, accounts, names); err != nil {
+	if err := opening.Open(ctx); err != nil {
 		return err
 	}
 	if err := b.supplies.Assign(ctx); err != nil {
 		return err
 	}
-	return b.s.Subscriptions.AddMany(ctx, ids, lines)
+	return b.s.Subscriptions.AddMany(ctx, drafted)
+}
+
+// beside does something that needs no database while that is busy with something else; wait gives its outcome.
+func beside(do func() error) (wait func() error) {
+	done := make(chan error, 1)
+	go func() {
+		defer func() {
+			if v := recover(); v != nil {
+				done <- fault.Internalf(fmt.Errorf("panic: %v", v), "the rows cannot be made ready")
+			}
+		}()
+		done <- do()
+	}()
+	return func() error { return <-done }
 }
 
 func (b *ahead) line(n int, a id.ID, name string) subscription.Line {

@@ -184,6 +184,11 @@ type Supplies struct {
 	lot
 	list              []Supply
 	byNumber, byICCID map[string]id.ID
+
+	// What Prepare makes ready: what is added to the pools, the values that it is claimed by, and what was there and changes.
+	numbers, sims                   []store.Draft
+	newNumbers, newICCIDs, newIMSIs map[string]id.ID
+	haveNumbers, haveSIMs           map[id.ID]any
 }
 
 // LookUp says of numbers and SIMs for lines why some cannot be given, by their places in the list; what is bad already
@@ -293,15 +298,10 @@ func (l *Supplies) name(ctx context.Context) error {
 	return nil
 }
 
-// Assign gives every line of the list that is not bad its number and SIM.
-func (l *Supplies) Assign(ctx context.Context) error {
-	return l.s.store.Write(ctx, l.assign)
-}
-
-func (l *Supplies) assign(ctx context.Context) error {
-	newNumbers, newICCIDs, newIMSIs := map[string]id.ID{}, map[string]id.ID{}, map[string]id.ID{}
-	var numbers, sims []store.Draft
-	haveNumbers, haveSIMs := map[id.ID]any{}, map[id.ID]any{}
+// Prepare makes ready what Assign stores. It needs no database, so that it can be done while that is busy.
+func (l *Supplies) Prepare() error {
+	l.newNumbers, l.newICCIDs, l.newIMSIs = map[string]id.ID{}, map[string]id.ID{}, map[string]id.ID{}
+	l.haveNumbers, l.haveSIMs = map[id.ID]any{}, map[id.ID]any{}
 	for n := range l.list {
 		if l.bad[n] != nil {
 			continue
@@ -311,39 +311,48 @@ func (l *Supplies) assign(ctx context.Context) error {
 		v.Number.show()
 		v.SIM.show()
 		if l.byNumber[string(v.Number.Value)] != "" {
-			haveNumbers[v.NumberID] = &v.Number
+			l.haveNumbers[v.NumberID] = &v.Number
 		} else {
 			d, err := draft(v.NumberID, &v.Number)
 			if err != nil {
 				return err
 			}
-			numbers, newNumbers[string(v.Number.Value)] = append(numbers, d), d.ID
+			l.numbers, l.newNumbers[string(v.Number.Value)] = append(l.numbers, d), d.ID
 		}
 		if l.byICCID[v.SIM.ICCID] != "" {
-			haveSIMs[v.SIMID] = &v.SIM
+			l.haveSIMs[v.SIMID] = &v.SIM
 			continue
 		}
 		d, err := draft(v.SIMID, &v.SIM)
 		if err != nil {
 			return err
 		}
-		sims = append(sims, d)
-		newICCIDs[v.SIM.ICCID], newIMSIs[v.SIM.IMSI] = d.ID, d.ID
+		l.sims = append(l.sims, d)
+		l.newICCIDs[v.SIM.ICCID], l.newIMSIs[v.SIM.IMSI] = d.ID, d.ID
 	}
+	return errors.Join(l.s.Numbers.Look(l.numbers), l.s.SIMs.Look(l.sims))
+}
+
+// Assign gives every line of the list that is not bad its number and SIM, as Prepare made them ready.
+func (l *Supplies) Assign(ctx context.Context) error {
+	return l.s.store.Write(ctx, l.assign)
+}
+
+func (l *Supplies) assign(ctx context.Context) error {
 	s := l.s
-	if err := errors.Join(s.claimAll(ctx, numberClaim, newNumbers), s.claimAll(ctx, iccidClaim, newICCIDs), s.claimAll(ctx, imsiClaim, newIMSIs)); err != nil {
+	if err := errors.Join(s.claimAll(ctx, numberClaim, l.newNumbers), s.claimAll(ctx, iccidClaim, l.newICCIDs), s.claimAll(ctx, imsiClaim, l.newIMSIs)); err != nil {
 		return err
 	}
-	if _, err := s.Numbers.InsertMany(ctx, numbers); err != nil {
+	if _, err := s.Numbers.InsertMany(ctx, l.numbers); err != nil {
 		return err
 	}
-	if _, err := s.SIMs.InsertMany(ctx, sims); err != nil {
+	if _, err := s.SIMs.InsertMany(ctx, l.sims); err != nil {
 		return err
 	}
-	if err := revise(ctx, s.Numbers.Collection, haveNumbers); err != nil {
+	if err := revise(ctx, s.Numbers.Collection, l.haveNumbers); err != nil {
 		return err
 	}
-	return revise(ctx, s.SIMs.Collection, haveSIMs)
+	return revise(ctx, s.SIMs.Collection, l.haveSIMs)
 }
 
 func revise[T any](ctx context.Context, c *store.Collection[T], changed map[id.ID]any) error {

@@ -6,6 +6,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/store/engine"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
@@ -64,17 +65,17 @@ func (s *Store) ClaimAll(ctx context.Context, kind string, owners map[string]id.
 	}
 	// In one order, so that two who claim the same never wait for each other in a circle: that of the table, so that
 	// neighbours are written one after the other.
-	values := slices.SortedFunc(maps.Keys(owners), func(a, b string) int {
-		return cmp.Or(cmp.Compare(id.HomeOf(kind+"/"+a), id.HomeOf(kind+"/"+b)), cmp.Compare(a, b))
-	})
-	lists := make([][]any, len(values))
-	for n, v := range values {
+	lists := make([][]any, 0, len(owners))
+	for v, owner := range owners {
 		key, err := claimKey(ctx, kind, v)
 		if err != nil {
 			return nil, err
 		}
-		lists[n] = append(key, string(owners[v]))
+		lists = append(lists, append(key, string(owner)))
 	}
+	slices.SortFunc(lists, func(a, b []any) int {
+		return cmp.Or(cmp.Compare(a[0].(int64), b[0].(int64)), strings.Compare(a[3].(string), b[3].(string)))
+	})
 	affected, err := t.Execs(ctx, sqlClaim, lists)
 	if err != nil {
 		return nil, dbFault(err)
@@ -82,7 +83,7 @@ func (s *Store) ClaimAll(ctx context.Context, kind string, owners map[string]id.
 	var held []string
 	for n, count := range affected {
 		if count == 0 {
-			held = append(held, values[n])
+			held = append(held, lists[n][3].(string))
 		}
 	}
 	taken, err = s.Claimants(ctx, kind, held...)

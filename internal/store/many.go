@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"github.com/demarc-bss/demarc/internal/store/engine"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -14,6 +15,9 @@ import (
 type Draft struct {
 	ID   id.ID
 	Body jsontext.Value
+	// looked says that Body is as it is stored, and refs are the references in it.
+	looked bool
+	refs   []reference
 }
 
 // Revision is a document to be replaced: Was as it was read in the same transaction, Body what it becomes.
@@ -42,11 +46,31 @@ func nth(n int, err error) error {
 	return &Nth{N: n, Err: err}
 }
 
+// Look does of InsertMany what needs no database: whoever has many drafts can look at them while the database is busy.
+func (c *Collection[T]) Look(drafts []Draft) error {
+	for n := range drafts {
+		d := &drafts[n]
+		if d.looked {
+			continue
+		}
+		body, refs, err := inspect(d.Body, c.d.Indexed)
+		if err != nil {
+			return nth(n, err)
+		}
+		d.Body, d.refs, d.looked = body, refs, true
+	}
+	return nil
+}
+
 // InsertMany is Insert of many documents in a few journeys to the database: all or none. Its faults are those of
 // Insert, in a Nth.
 func (c *Collection[T]) InsertMany(ctx context.Context, drafts []Draft) ([]Doc, error) {
 	many, err := c.many(ctx, len(drafts))
 	if err != nil {
+		return nil, err
+	}
+	drafts = slices.Clone(drafts)
+	if err := c.Look(drafts); err != nil {
 		return nil, err
 	}
 	docs, lists := make([]Doc, len(drafts)), make([][]any, len(drafts))
@@ -55,13 +79,9 @@ func (c *Collection[T]) InsertMany(ctx context.Context, drafts []Draft) ([]Doc, 
 		if err != nil {
 			return nil, nth(n, err)
 		}
-		body, refs, err := inspect(d.Body, c.d.Indexed)
-		if err != nil {
-			return nil, nth(n, err)
-		}
-		many.add(ch, nil, refs)
-		docs[n] = Doc{ID: d.ID, SPID: ch.spid, Version: 1, Created: many.t.now, Updated: many.t.now, Body: body}
-		lists[n] = []any{int64(ch.home), int64(ch.spid), string(d.ID), engine.Micros(many.t.now), asText(body)}
+		many.add(ch, nil, slices.Clone(d.refs))
+		docs[n] = Doc{ID: d.ID, SPID: ch.spid, Version: 1, Created: many.t.now, Updated: many.t.now, Body: d.Body}
+		lists[n] = []any{int64(ch.home), int64(ch.spid), string(d.ID), engine.Micros(many.t.now), asText(d.Body)}
 	}
 	err = many.run(ctx, c.d.sql.insert, lists, func(n int) error {
 		return fault.Conflictf("alreadyExists", "there is already a %s %s", c.d.Kind.Name, drafts[n].ID)

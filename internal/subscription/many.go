@@ -20,35 +20,46 @@ func (s *Service) Numbered(ctx context.Context, numbers ...msisdn.Number) (map[s
 	return s.store.Claimants(ctx, numberClaim, values...)
 }
 
-// AddMany stores new lines under the ids given, which are made at the homes of their accounts, in one transaction with
-// what ctx has open: all or none. A number that is in use is a Conflict fault (CodeNumberInUse).
-func (s *Service) AddMany(ctx context.Context, ids []id.ID, lines []Line) error {
-	return s.store.Write(ctx, func(ctx context.Context) error {
-		owners := map[string]id.ID{}
-		drafts := make([]store.Draft, len(lines))
-		for n := range lines {
-			v := lines[n]
-			if err := v.begin(); err != nil {
-				return err
-			}
-			v.Status = v.State.Status()
-			if v.MSISDN != "" {
-				owners[string(v.MSISDN)] = ids[n]
-			}
-			body, err := json.Marshal(v, json.Deterministic(true))
-			if err != nil {
-				return fault.Internalf(err, "a subscription cannot be written as JSON")
-			}
-			drafts[n] = store.Draft{ID: ids[n], Body: body}
+// Drafted is new lines that are about to be stored.
+type Drafted struct {
+	owners map[string]id.ID
+	drafts []store.Draft
+}
+
+// Draft makes ready what AddMany stores: new lines under the ids given, which are made at the homes of their accounts. It
+// needs no database, so that it can be done while that is busy.
+func (s *Service) Draft(ids []id.ID, lines []Line) (*Drafted, error) {
+	d := &Drafted{owners: make(map[string]id.ID, len(lines)), drafts: make([]store.Draft, len(lines))}
+	for n := range lines {
+		v := lines[n]
+		if err := v.begin(); err != nil {
+			return nil, err
 		}
-		taken, err := s.store.ClaimAll(ctx, numberClaim, owners)
+		v.Status = v.State.Status()
+		if v.MSISDN != "" {
+			d.owners[string(v.MSISDN)] = ids[n]
+		}
+		body, err := json.Marshal(v, json.Deterministic(true))
+		if err != nil {
+			return nil, fault.Internalf(err, "a subscription cannot be written as JSON")
+		}
+		d.drafts[n] = store.Draft{ID: ids[n], Body: body}
+	}
+	return d, s.Lines.Look(d.drafts)
+}
+
+// AddMany stores new lines, in one transaction with what ctx has open: all or none. A number that is in use is a Conflict
+// fault (CodeNumberInUse).
+func (s *Service) AddMany(ctx context.Context, d *Drafted) error {
+	return s.store.Write(ctx, func(ctx context.Context) error {
+		taken, err := s.store.ClaimAll(ctx, numberClaim, d.owners)
 		if err != nil {
 			return err
 		}
 		for number := range taken {
 			return fault.Conflictf(CodeNumberInUse, "the mobile number %s is in use", msisdn.Number(number).E123()).At("msisdn")
 		}
-		_, err = s.Lines.InsertMany(ctx, drafts)
+		_, err = s.Lines.InsertMany(ctx, d.drafts)
 		return err
 	})
 }
