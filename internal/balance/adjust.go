@@ -59,24 +59,10 @@ func (s *Service) createAdjustment(ctx context.Context, i id.ID, v *Adjustment, 
 }
 
 func (s *Service) adjust(ctx context.Context, i id.ID, v *Adjustment) error {
-	who, bucket, err := s.holder(ctx, v.whose())
+	w, h, n, err := s.target(ctx, &v.Task)
 	if err != nil {
 		return err
 	}
-	ws, err := s.Wallets(ctx, who)
-	if err != nil {
-		return err
-	}
-	w := ws[0]
-	h, err := w.pick(bucket, v.whose())
-	if err != nil {
-		return err
-	}
-	n, err := v.amount(h)
-	if err != nil {
-		return err
-	}
-	v.found(who, h)
 	if v.ValidFor != nil && v.ValidFor.End != nil {
 		if err := w.extend(h, *v.ValidFor.End); err != nil {
 			return err

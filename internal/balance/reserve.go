@@ -113,24 +113,10 @@ func (s *Service) createReserve(ctx context.Context, i id.ID, v *Reserve, now ti
 		if !v.ValidFor.End.After(now) {
 			return fault.Conflictf(CodeTaskState, "the reservation would have ended already").At("validFor.endDateTime")
 		}
-		who, bucket, err := s.holder(ctx, v.whose())
+		w, h, n, err := s.target(ctx, &v.Task)
 		if err != nil {
 			return err
 		}
-		ws, err := s.Wallets(ctx, who)
-		if err != nil {
-			return err
-		}
-		w := ws[0]
-		h, err := w.pick(bucket, v.whose())
-		if err != nil {
-			return err
-		}
-		n, err := v.amount(h)
-		if err != nil {
-			return err
-		}
-		v.found(who, h)
 		v.LedgerAccount = account(i, h)
 		if err := w.Reserve(v.cause(i, "Reservation of "+inWords(h.Bucket.Unit, n)), i, h, n); err != nil {
 			return err

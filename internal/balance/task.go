@@ -224,6 +224,28 @@ func (w *Wallet) pick(bucket id.ID, o whose) (*Held, error) {
 	return nil, fault.Conflictf(CodeNoBucket, "the subscription has no active balance for %s", o.usage)
 }
 
+// target finds the bucket that a task is about, in the wallet of its line, and how much of its units the task moves. It
+// notes what it found in the task.
+func (s *Service) target(ctx context.Context, t *Task) (*Wallet, *Held, int64, error) {
+	who, bucket, err := s.holder(ctx, t.whose())
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	ws, err := s.Wallets(ctx, who)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	h, err := ws[0].pick(bucket, t.whose())
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	n, err := t.amount(h)
+	if err == nil {
+		t.found(who, h)
+	}
+	return ws[0], h, n, err
+}
+
 // amount is what a task moves, in the bucket's units.
 func (t *Task) amount(h *Held) (int64, error) {
 	n, err := Count(h.Bucket.Unit, t.Amount)

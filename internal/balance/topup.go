@@ -171,24 +171,11 @@ func (t *Topup) periods() error {
 
 // pay carries out one payment of a top-up.
 func (s *Service) pay(ctx context.Context, i id.ID, t *Topup) error {
-	who, bucket, err := s.holder(ctx, t.whose())
+	named := t.Bucket != nil && id.ID(t.Bucket.ID).Is(BucketKind)
+	w, h, n, err := s.target(ctx, &t.Task)
 	if err != nil {
 		return err
 	}
-	ws, err := s.Wallets(ctx, who)
-	if err != nil {
-		return err
-	}
-	w := ws[0]
-	h, err := w.pick(bucket, t.whose())
-	if err != nil {
-		return err
-	}
-	n, err := t.amount(h)
-	if err != nil {
-		return err
-	}
-	t.found(who, h)
 	text := "Top-up of " + inWords(h.Bucket.Unit, n)
 	if t.Reference != "" {
 		text += ", reference " + t.Reference
@@ -202,7 +189,7 @@ func (s *Service) pay(ctx context.Context, i id.ID, t *Topup) error {
 		text += fmt.Sprintf(", %s, number %d", t.RecurringPeriod, t.PeriodsDone+1)
 	}
 	c := Cause{Kind: TopupKind.Name, ID: string(i), Text: text}
-	if t.ValidFor != nil && t.ValidFor.End != nil && bucket == "" {
+	if t.ValidFor != nil && t.ValidFor.End != nil && !named {
 		if h, err = w.openFor(t, h, n, c); err == nil {
 			t.Bucket = &sid.Ref{ID: string(h.ID), Name: h.Bucket.Name}
 			err = s.promiseExpiry(ctx, h)

@@ -154,31 +154,19 @@ func showUpload(r *op.Request, i id.ID, u bulkupload.Upload) uploadView {
 	}
 }
 
-type uploadsIn struct {
-	Request *op.Request
-	Offset  int `query:"offset" minimum:"0" doc:"How many to skip."`
-	Limit   int `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The most to answer with."`
-}
-
 type uploadsOut struct {
 	tmf630.Page
 	Body []uploadView
 }
 
-func (a *api) listUploads(ctx context.Context, in *uploadsIn) (*uploadsOut, error) {
+func (a *api) listUploads(ctx context.Context, in *pageIn) (*uploadsOut, error) {
 	page, err := a.Uploads.Uploads.Docs(ctx, store.Query{Sort: []store.Sort{{Path: []string{"id"}, Desc: true}}, Offset: in.Offset, Limit: in.Limit})
 	if err != nil {
 		return nil, err
 	}
-	out := &uploadsOut{Page: tmf630.PageOf(in.Request, uploadStatus, in.Offset, in.Limit, len(page.Items), page.Total), Body: []uploadView{}}
-	for _, d := range page.Items {
-		var u bulkupload.Upload
-		if err := json.Unmarshal(d.Body, &u); err != nil {
-			return nil, fault.Internalf(err, "the stored upload %s cannot be read", d.ID)
-		}
-		out.Body = append(out.Body, showUpload(in.Request, d.ID, u))
-	}
-	return out, nil
+	out := &uploadsOut{Page: in.of(uploadStatus, len(page.Items), page.Total)}
+	out.Body, err = viewed(page, func(i id.ID, u bulkupload.Upload) uploadView { return showUpload(in.Request, i, u) })
+	return out, err
 }
 
 type uploadIn struct {

@@ -31,13 +31,11 @@ func (a *api) callDetails() []op.Operation {
 }
 
 type detailsIn struct {
-	Request *op.Request
+	pageIn
 	lineKey
 	From      string `query:"from" doc:"A moment (RFC 3339) or a date."`
 	To        string `query:"to" doc:"A moment (RFC 3339) or a date."`
 	UsageType string `query:"usageType" enum:"voice,data,sms" doc:"Only usage of this kind."`
-	Offset    int    `query:"offset" minimum:"0" doc:"How many to skip."`
-	Limit     int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The most to answer with."`
 }
 
 type detailsView struct {
@@ -127,7 +125,7 @@ func (a *api) listDetails(ctx context.Context, in *detailsIn) (*detailsOut, erro
 		count += t.Count
 		out.Totals = append(out.Totals, total(t, currency))
 	}
-	return &detailsOut{Page: tmf630.PageOf(in.Request, detailPath, in.Offset, in.Limit, len(list), count), Body: out}, nil
+	return &detailsOut{Page: in.of(detailPath, len(list), count), Body: out}, nil
 }
 
 // period is the period that is asked for.

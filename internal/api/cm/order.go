@@ -8,7 +8,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/demarc-bss/demarc/internal/api/op"
-	"github.com/demarc-bss/demarc/internal/api/tmf630"
 	"github.com/demarc-bss/demarc/internal/auth"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
@@ -229,30 +228,9 @@ func shown(d store.Doc, href string) (jsontext.Value, error) {
 }
 
 type ordersIn struct {
-	Request   *op.Request
+	pageIn
 	AccountID string `query:"accountId" doc:"Id or number of the account; accountID is the same."`
 	Upper     string `query:"accountID"`
-	Offset    int    `query:"offset" minimum:"0" doc:"How many to skip."`
-	Limit     int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The most to answer with."`
-}
-
-type listOut struct {
-	tmf630.Page
-	Body []jsontext.Value
-}
-
-// pages is what the lists of this façade answer with beside 200.
-func pages() map[int]string { return map[int]string{http.StatusPartialContent: "A page of them."} }
-
-// said refuses filters without a value, as TMF630's lists do: what a client left empty would list everything.
-func said(r *op.Request, filters ...string) error {
-	var wrong fault.Several
-	for _, name := range filters {
-		if r.Query.Has(name) && r.Query.Get(name) == "" {
-			wrong.Invalidf(name, "a value is missing")
-		}
-	}
-	return wrong.Err()
 }
 
 func (a *api) listOrders(ctx context.Context, in *ordersIn) (*listOut, error) {
@@ -270,13 +248,5 @@ func (a *api) listOrders(ctx context.Context, in *ordersIn) (*listOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &listOut{Page: tmf630.PageOf(in.Request, orderPath, in.Offset, in.Limit, len(page.Items), page.Total), Body: []jsontext.Value{}}
-	for _, d := range page.Items {
-		body, err := shown(d, in.Request.BaseURL+orderPath+"/"+string(d.ID))
-		if err != nil {
-			return nil, err
-		}
-		out.Body = append(out.Body, body)
-	}
-	return out, nil
+	return listed(in.pageIn, orderPath, orderPath, page)
 }

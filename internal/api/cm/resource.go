@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/auth"
 	"github.com/demarc-bss/demarc/internal/inventory"
@@ -242,15 +240,10 @@ func (a *api) listGroups(ctx context.Context, _ *struct{}) (*groupsOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &groupsOut{Body: []groupView{}}
-	for _, d := range page.Items {
-		var g inventory.Group
-		if err := json.Unmarshal(d.Body, &g); err != nil {
-			return nil, fault.Internalf(err, "the stored group %s cannot be read", d.ID)
-		}
-		out.Body = append(out.Body, groupView{ID: d.ID, Name: g.Name, Description: g.Description, Pricing: g.Class, Price: g.Price})
-	}
-	return out, nil
+	all, err := viewed(page, func(i id.ID, g inventory.Group) groupView {
+		return groupView{ID: i, Name: g.Name, Description: g.Description, Pricing: g.Class, Price: g.Price}
+	})
+	return &groupsOut{Body: all}, err
 }
 
 type refreshIn struct {

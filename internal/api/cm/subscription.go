@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/api/tmf630"
 	"github.com/demarc-bss/demarc/internal/auth"
@@ -137,7 +135,7 @@ func view(ctx context.Context, baseURL string, i id.ID, v subscription.Line) lin
 }
 
 type linesIn struct {
-	Request      *op.Request
+	pageIn
 	AccountID    string `query:"accountId" doc:"Id or number of the account; accountID is the same."`
 	Upper        string `query:"accountID"`
 	MobileNumber string `query:"mobileNumber" doc:"Mobile number in any spelling."`
@@ -145,8 +143,6 @@ type linesIn struct {
 	State        string `query:"state" doc:"State by its name or number: ACTIVE, 1." example:"ACTIVE"`
 	ICCID        string `query:"iccid" doc:"ICCID of the SIM."`
 	Type         string `query:"subscriptionType" enum:"PREPAID,POSTPAID,prepaid,postpaid" doc:"Type of the subscriptions."`
-	Offset       int    `query:"offset" minimum:"0" doc:"How many to skip."`
-	Limit        int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The most to answer with."`
 }
 
 type linesOut struct {
@@ -167,15 +163,9 @@ func (a *api) listLines(ctx context.Context, in *linesIn) (*linesOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &linesOut{Page: tmf630.PageOf(in.Request, linePath, in.Offset, in.Limit, len(page.Items), page.Total), Body: make([]lineView, 0, len(page.Items))}
-	for _, d := range page.Items {
-		var v subscription.Line
-		if err := json.Unmarshal(d.Body, &v); err != nil {
-			return nil, fault.Internalf(err, "a stored subscription cannot be read")
-		}
-		out.Body = append(out.Body, view(ctx, in.Request.BaseURL, d.ID, v))
-	}
-	return out, nil
+	out := &linesOut{Page: in.of(linePath, len(page.Items), page.Total)}
+	out.Body, err = viewed(page, func(i id.ID, v subscription.Line) lineView { return view(ctx, in.Request.BaseURL, i, v) })
+	return out, err
 }
 
 type lineIn struct {

@@ -198,10 +198,8 @@ type changeView struct {
 }
 
 type changesIn struct {
-	Request *op.Request
-	ID      string `path:"id" doc:"Id of the subscription, or its mobile number."`
-	Offset  int    `query:"offset" minimum:"0" doc:"How many to skip."`
-	Limit   int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The most to answer with."`
+	pageIn
+	ID string `path:"id" doc:"Id of the subscription, or its mobile number."`
 }
 
 type changesOut struct {
@@ -223,7 +221,7 @@ func (a *api) stateHistory(ctx context.Context, in *changesIn) (*changesOut, err
 	all = all[min(in.Offset, total):]
 	all = all[:min(in.Limit, len(all))]
 	out := &changesOut{
-		Page: tmf630.PageOf(in.Request, linePath+"/"+in.ID+"/stateHistory", in.Offset, in.Limit, len(all), int64(total)),
+		Page: in.of(linePath+"/"+in.ID+"/stateHistory", len(all), int64(total)),
 		Body: make([]changeView, 0, len(all)),
 	}
 	for _, c := range all {
@@ -271,12 +269,7 @@ type creditLimitIn struct {
 }
 
 func (a *api) creditLimit(ctx context.Context, in *creditLimitIn) (*limitOut, error) {
-	i, _, err := a.resolve(ctx, in.ID, "")
-	if err != nil {
-		return nil, err
-	}
-	v, err := a.Renewals.SetCreditLimit(ctx, i, in.Body.Limit)
-	return limits(i, v), err
+	return a.limit(ctx, in.ID, in.Body.Limit, a.Renewals.SetCreditLimit)
 }
 
 type spendLimitIn struct {
@@ -288,12 +281,7 @@ type spendLimitIn struct {
 }
 
 func (a *api) spendLimit(ctx context.Context, in *spendLimitIn) (*limitOut, error) {
-	i, _, err := a.resolve(ctx, in.ID, "")
-	if err != nil {
-		return nil, err
-	}
-	v, err := a.Subscriptions.SetMonthlySpendLimit(ctx, i, in.Body.Limit)
-	return limits(i, v), err
+	return a.limit(ctx, in.ID, in.Body.Limit, a.Subscriptions.SetMonthlySpendLimit)
 }
 
 type limitView struct {
@@ -304,6 +292,15 @@ type limitView struct {
 
 type limitOut struct{ Body limitView }
 
-func limits(i id.ID, v subscription.Line) *limitOut {
-	return &limitOut{Body: limitView{SubscriptionID: i, CreditLimit: v.CreditLimit, SpendLimit: v.MonthlySpendLimit}}
+// limit sets a limit of a line, and shows both.
+func (a *api) limit(ctx context.Context, line string, to *money.Amount, set func(context.Context, id.ID, *money.Amount) (subscription.Line, error)) (*limitOut, error) {
+	i, _, err := a.resolve(ctx, line, "")
+	if err != nil {
+		return nil, err
+	}
+	v, err := set(ctx, i, to)
+	if err != nil {
+		return nil, err
+	}
+	return &limitOut{Body: limitView{SubscriptionID: i, CreditLimit: v.CreditLimit, SpendLimit: v.MonthlySpendLimit}}, nil
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/demarc-bss/demarc/internal/api/op"
-	"github.com/demarc-bss/demarc/internal/api/tmf630"
 	"github.com/demarc-bss/demarc/internal/auth"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
@@ -158,31 +157,12 @@ func (a *api) prepareFile(r *op.Request) (op.Call, error) {
 	}, nil
 }
 
-type pageIn struct {
-	Request *op.Request
-	Offset  int `query:"offset" minimum:"0" doc:"How many to skip."`
-	Limit   int `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The most to answer with."`
-}
-
 func (a *api) listFiles(ctx context.Context, in *pageIn) (*listOut, error) {
 	page, err := a.Usage.Files.Docs(ctx, store.Query{Offset: in.Offset, Limit: in.Limit, Sort: []store.Sort{{Path: []string{"id"}, Desc: true, Type: store.Text}}})
 	if err != nil {
 		return nil, err
 	}
-	return listed(in, filePath, page)
-}
-
-// listed are documents as they stand at a path.
-func listed(in *pageIn, path string, page store.Page) (*listOut, error) {
-	out := &listOut{Page: tmf630.PageOf(in.Request, path, in.Offset, in.Limit, len(page.Items), page.Total), Body: []jsontext.Value{}}
-	for _, d := range page.Items {
-		body, err := shown(d, in.Request.BaseURL+path+"/"+string(d.ID))
-		if err != nil {
-			return nil, err
-		}
-		out.Body = append(out.Body, body)
-	}
-	return out, nil
+	return listed(*in, filePath, filePath, page)
 }
 
 type fileIn struct {
@@ -220,15 +200,7 @@ func (a *api) listSuspense(ctx context.Context, in *suspenseIn) (*listOut, error
 	if err != nil {
 		return nil, err
 	}
-	out := &listOut{Page: tmf630.PageOf(in.Request, suspensePath, in.Offset, in.Limit, len(page.Items), page.Total), Body: []jsontext.Value{}}
-	for _, d := range page.Items {
-		body, err := shown(d, in.Request.BaseURL+tmfUsage+"/"+string(d.ID))
-		if err != nil {
-			return nil, err
-		}
-		out.Body = append(out.Body, body)
-	}
-	return out, nil
+	return listed(in.pageIn, suspensePath, tmfUsage, page)
 }
 
 type rerateIn struct {

@@ -356,10 +356,8 @@ func number(q url.Values, name string) (int, error) {
 }
 
 type listBatchesIn struct {
-	Request *op.Request
-	Status  voucher.State `query:"voucherStatus" enum:"generating,generated,available,pending,blocked,stolenMissing,damaged" doc:"Only batches in this state."`
-	Offset  int           `query:"offset" minimum:"0" doc:"How many to skip."`
-	Limit   int           `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The most to answer with."`
+	pageIn
+	Status voucher.State `query:"voucherStatus" enum:"generating,generated,available,pending,blocked,stolenMissing,damaged" doc:"Only batches in this state."`
 }
 
 type listBatchesOut struct {
@@ -379,15 +377,9 @@ func (a *api) listBatches(ctx context.Context, in *listBatchesIn) (*listBatchesO
 	if err != nil {
 		return nil, err
 	}
-	out := &listBatchesOut{Page: tmf630.PageOf(in.Request, batchPath, in.Offset, in.Limit, len(page.Items), page.Total), Body: make([]batchView, 0, len(page.Items))}
-	for _, d := range page.Items {
-		var b voucher.Batch
-		if err := json.Unmarshal(d.Body, &b); err != nil {
-			return nil, fault.Internalf(err, "a stored batch of vouchers cannot be read")
-		}
-		out.Body = append(out.Body, showBatch(in.Request, d.ID, b))
-	}
-	return out, nil
+	out := &listBatchesOut{Page: in.of(batchPath, len(page.Items), page.Total)}
+	out.Body, err = viewed(page, func(i id.ID, b voucher.Batch) batchView { return showBatch(in.Request, i, b) })
+	return out, err
 }
 
 type batchIn struct {
