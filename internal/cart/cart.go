@@ -3,6 +3,8 @@ package cart
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -130,7 +132,7 @@ func (s *Service) rules() resource.Rules[Cart] {
 			if v.Type == "" {
 				v.Type = "ShoppingCart"
 			}
-			return s.settle(ctx, v, now)
+			return s.settle(ctx, nil, v, now)
 		},
 		Change: func(ctx context.Context, prev, v *Cart, now time.Time) error {
 			if prev.Status != Active {
@@ -139,7 +141,7 @@ func (s *Service) rules() resource.Rules[Cart] {
 			if v.Status != Active {
 				return nil
 			}
-			return s.settle(ctx, v, now)
+			return s.settle(ctx, prev, v, now)
 		},
 		After: s.after,
 		State: func(v *Cart) string { return string(v.Status) },
@@ -147,8 +149,18 @@ func (s *Service) rules() resource.Rules[Cart] {
 	}
 }
 
-// settle prices a cart and has it live on from now.
-func (s *Service) settle(ctx context.Context, v *Cart, now time.Time) error {
+// settle prices a cart and has it live on from now. Whom it did not name before it must be able to name.
+func (s *Service) settle(ctx context.Context, prev, v *Cart, now time.Time) error {
+	for n, r := range v.RelatedParty {
+		if prev != nil && slices.ContainsFunc(prev.RelatedParty, func(was sid.Ref) bool { return was.ID == r.ID }) {
+			continue
+		}
+		if there, err := s.store.Leads(ctx, r.ID, r.Href); err != nil {
+			return err
+		} else if !there {
+			return fault.Invalidf(fmt.Sprintf("relatedParty[%d].id", n), "%s does not exist", r.ID)
+		}
+	}
 	v.CustomerID = ""
 	for _, r := range v.RelatedParty {
 		if v.CustomerID == "" || r.Role == "customer" || r.ReferredType == "Customer" {
@@ -165,7 +177,7 @@ func (s *Service) settle(ctx context.Context, v *Cart, now time.Time) error {
 		start = *v.ValidFor.Start
 	}
 	v.ValidFor = &sid.Period{Start: &start, End: &end}
-	return s.price(ctx, v)
+	return s.price(ctx, v, now)
 }
 
 // number gives every item an id of its own within the cart and the default action and status.

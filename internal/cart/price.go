@@ -3,6 +3,7 @@ package cart
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/govalues/decimal"
 
@@ -22,10 +23,10 @@ const (
 )
 
 // price prices every item and the cart.
-func (s *Service) price(ctx context.Context, v *Cart) (err error) {
+func (s *Service) price(ctx context.Context, v *Cart, now time.Time) (err error) {
 	var wrong fault.Several
 	number(v.Items, "", "", map[string]bool{}, &wrong)
-	if err := s.priceItems(ctx, v.Items, "", &wrong); err != nil {
+	if err := s.priceItems(ctx, v.Items, "", now, &wrong); err != nil {
 		return err
 	}
 	if err := wrong.Err(); err != nil {
@@ -35,14 +36,14 @@ func (s *Service) price(ctx context.Context, v *Cart) (err error) {
 	return err
 }
 
-func (s *Service) priceItems(ctx context.Context, items []Item, at string, wrong *fault.Several) (err error) {
+func (s *Service) priceItems(ctx context.Context, items []Item, at string, now time.Time, wrong *fault.Several) (err error) {
 	for n := range items {
 		it := &items[n]
 		here := fmt.Sprintf("%scartItem[%d]", at, n)
-		if err := s.priceItem(ctx, it, here, wrong); err != nil {
+		if err := s.priceItem(ctx, it, here, now, wrong); err != nil {
 			return err
 		}
-		if err := s.priceItems(ctx, it.Items, here+".", wrong); err != nil {
+		if err := s.priceItems(ctx, it.Items, here+".", now, wrong); err != nil {
 			return err
 		}
 		if it.Total, err = Totals(lines(items[n : n+1])); err != nil {
@@ -52,8 +53,9 @@ func (s *Service) priceItems(ctx context.Context, items []Item, at string, wrong
 	return nil
 }
 
-// priceItem prices one item by itself. What is another system's has no price here.
-func (s *Service) priceItem(ctx context.Context, it *Item, at string, wrong *fault.Several) (err error) {
+// priceItem prices one item by itself. What is another system's has no price here; what is not sold now is refused, as
+// its order would be.
+func (s *Service) priceItem(ctx context.Context, it *Item, at string, now time.Time, wrong *fault.Several) (err error) {
 	it.Prices = nil
 	if it.Offering == nil || !id.ID(it.Offering.ID).Is(catalog.Kind) {
 		return nil
@@ -70,6 +72,9 @@ func (s *Service) priceItem(ctx context.Context, it *Item, at string, wrong *fau
 		it.Offering.Name = o.Name
 	}
 	if it.Action == "add" || it.Action == "modify" {
+		if err := o.Sellable(now); err != nil && it.Status != Saved {
+			return fault.From(err).At(at + ".productOffering")
+		}
 		it.Prices, err = subscription.PricesOf(o)
 	}
 	return err

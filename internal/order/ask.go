@@ -172,7 +172,27 @@ func (p *planner) addition(ctx context.Context, at visitable, lineID id.ID, o *o
 	if err := p.fits(ctx, at, l, o); err != nil {
 		return err
 	}
+	if err := p.wakes(ctx, l); err != nil {
+		return err
+	}
 	return p.does(at, addProduct, l, o)
+}
+
+// wakes has a line that is not used yet owe what its own plan costs at its beginning.
+func (p *planner) wakes(ctx context.Context, l *line) error {
+	if !l.asleep {
+		return nil
+	}
+	l.asleep = false
+	plan, err := p.s.Catalog.Offering(ctx, l.plan)
+	if err != nil {
+		return err
+	}
+	charges, err := plan.FirstCharges()
+	for _, c := range charges {
+		l.due += c.Gross.Micros()
+	}
+	return err
 }
 
 // takes refuses an add-on, or goods, for what the state of the line does not allow.
@@ -181,14 +201,14 @@ func (l *line) takes(o *offer) error {
 	case l.bare:
 		return fault.Conflictf(CodeLineState, "the subscription is blocked: order a price plan first")
 	case o.goods():
-		return l.may("nothing is charged to it", changeable...)
+		return l.may("nothing is charged to it", append(changeable, subscription.Available)...)
 	}
-	return l.may("nothing can be added to it", usable...)
+	return l.may("nothing can be added to it", sellableTo...)
 }
 
 // replans refuses another plan, or one again, for what the state of the line does not allow.
 func (l *line) replans() error {
-	states := usable
+	states := sellableTo
 	if l.bare {
 		states = []subscription.State{subscription.Locked}
 	}
@@ -233,7 +253,7 @@ func (p *planner) changePlan(ctx context.Context, at visitable, lineID id.ID, o 
 	if err := p.stillFit(ctx, at, l, o); err != nil {
 		return err
 	}
-	l.plan, l.bare = o.id, false
+	l.plan, l.bare, l.asleep = o.id, false, false
 	return p.does(at, process, l, o)
 }
 
@@ -430,6 +450,10 @@ func (p *planner) finish(ctx context.Context) error {
 		}
 	}
 	if !p.ours() {
+		return v.total()
+	}
+	if !slices.ContainsFunc(v.all(), func(it *Item) bool { return it.Action != actionNone }) {
+		v.close(p.now) // there is nothing to do, now or later
 		return v.total()
 	}
 	start := p.now

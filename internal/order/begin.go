@@ -212,6 +212,23 @@ func (s *Service) mayOrder(ctx context.Context, a account.Account) error {
 	return err
 }
 
+// known refuses a related party that this service provider does not have, unless the order named it before (prev).
+func (s *Service) known(ctx context.Context, prev, v *Order) error {
+	for n, r := range v.RelatedParty {
+		if prev != nil && slices.ContainsFunc(prev.RelatedParty, func(was sid.Ref) bool { return was.ID == r.ID }) {
+			continue
+		}
+		there, err := s.store.Leads(ctx, r.ID, r.Href)
+		if err == nil && !there {
+			err = fault.Invalidf(fmt.Sprintf("relatedParty[%d].id", n), "%s does not exist", r.ID)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // refTo is a reference to a thing of demarc's; nil when it is none.
 func refTo(r *sid.Ref, k id.Kind) id.ID {
 	if r == nil || !id.ID(r.ID).Is(k) {

@@ -61,10 +61,30 @@ func (s *Service) add(ctx context.Context, w *Work) error {
 			return err
 		}
 	}
+	if err := s.wake(ctx, w, true); err != nil {
+		return err
+	}
 	if err := s.put(ctx, w, w.Item, w.cause("")); err != nil {
 		return err
 	}
 	return s.noted(ctx, w)
+}
+
+// wake sells a line that was made ahead of its sale: it becomes active and, unless the order puts it on another, its
+// plan begins. That stays when what was ordered is taken back: the line is in somebody's hands.
+func (s *Service) wake(ctx context.Context, w *Work, begins bool) error {
+	v, _, err := s.Subscriptions.Lines.Get(ctx, w.line())
+	if err != nil || v.State != subscription.Available {
+		return err
+	}
+	if begins && v.ToBegin() && v.Offering != nil {
+		c := balance.Cause{Kind: Kind.Name, ID: string(w.ID) + "/plan"}
+		if err := s.Renewals.Begin(ctx, renewal.Start{Line: w.line(), Offering: id.ID(v.Offering.ID), Cause: c}); err != nil {
+			return err
+		}
+	}
+	_, err = s.Subscriptions.MoveFor(ctx, w.line(), subscription.Active, subscription.BecauseOrdered)
+	return err
 }
 
 func (s *Service) takeOff(ctx context.Context, w *Work) error {
@@ -93,6 +113,9 @@ func (s *Service) swapPlan(ctx context.Context, w *Work) error {
 		return err
 	}
 	if err := s.Renewals.ChangePlan(ctx, w.start()); err != nil {
+		return err
+	}
+	if err := s.wake(ctx, w, false); err != nil {
 		return err
 	}
 	return s.noted(ctx, w)

@@ -58,6 +58,8 @@ type Order struct {
 	Cart *sid.Ref `json:"shoppingCart,omitzero"`
 	// UserData are name-value pairs that came with the order ("CHANNEL"), kept as they came.
 	UserData []NameValue `json:"userData,omitzero"`
+	// Wishes are characteristics that the one new line of an order asks for whose items are those of its cart.
+	Wishes []sid.Characteristic `json:"-"`
 	// TopupToken and TopupAmount ask for an automatic top-up of the new line: a stored payment method's token and
 	// how much of the account's currency.
 	TopupToken  string         `json:"atuTokenID,omitzero"`
@@ -282,7 +284,12 @@ func (s *Service) rules() resource.Rules[Order] {
 			return 0, false
 		},
 		Create: s.begin,
-		Change: func(_ context.Context, prev, v *Order, _ time.Time) error { return v.mayFollow(prev) },
+		Change: func(ctx context.Context, prev, v *Order, _ time.Time) error {
+			if err := s.known(ctx, prev, v); err != nil {
+				return err
+			}
+			return v.mayFollow(prev)
+		},
 		Remove: func(_ context.Context, v *Order) error { return v.removable() },
 		After:  s.after,
 		State:  func(v *Order) string { return string(v.State) },

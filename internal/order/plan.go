@@ -47,7 +47,9 @@ type line struct {
 	due    int64
 	ceased bool
 	// bare is a line without a plan: it was blocked.
-	bare    bool
+	bare bool
+	// asleep is a line made ahead of its sale that nobody used yet: what is ordered for it sells it.
+	asleep  bool
 	opening int64
 }
 
@@ -64,6 +66,9 @@ func (l *line) offerings() []id.ID {
 // planned plans every item that demarc carries out, or says what is wrong with all of them.
 func (s *Service) planned(ctx context.Context, i id.ID, v *Order, now time.Time) error {
 	p := &planner{s: s, order: i, v: v, now: now, asked: map[string]bool{}, lines: map[id.ID]*line{}, made: map[*Item]*line{}}
+	if err := p.wrong.add("relatedParty", s.known(ctx, nil, v)); err != nil {
+		return err
+	}
 	if err := p.fromCart(ctx); err != nil {
 		return err
 	}
@@ -276,7 +281,7 @@ func (p *planner) line(ctx context.Context, at string, i id.ID) (*line, error) {
 	if err := p.belongs(ctx, at+".product.id", v); err != nil {
 		return nil, err
 	}
-	l := &line{id: i, nth: len(p.lines), was: v, at: at, bare: v.StateReason == subscription.BecauseBlocked}
+	l := &line{id: i, nth: len(p.lines), was: v, at: at, bare: v.StateReason == subscription.BecauseBlocked, asleep: v.State == subscription.Available}
 	if v.Offering != nil {
 		l.plan = id.ID(v.Offering.ID)
 	}
@@ -297,12 +302,16 @@ func (l *line) may(what string, allowed ...subscription.State) error {
 	if slices.Contains(allowed, l.was.State) {
 		return nil
 	}
+	if l.was.State == subscription.Available {
+		return fault.Conflictf(CodeLineState, "the subscription is AVAILABLE, made ahead of its sale and not sold yet: %s before its first use, or its first order of a price plan or an add-on", what)
+	}
 	return fault.Conflictf(CodeLineState, "the subscription is %s: %s", l.was.State.Name(), what)
 }
 
-// The states in which a line can be given something, changed, and ended.
+// The states in which a line can be given something, changed, and ended; what is given to one that is available sells it.
 var (
-	usable = []subscription.State{
+	sellableTo = append(slices.Clone(usable), subscription.Available)
+	usable     = []subscription.State{
 		subscription.Active, subscription.Dormant, subscription.NonPaymentWarned, subscription.PromiseToPay, subscription.InArrears,
 	}
 	changeable = append(slices.Clone(usable), subscription.Suspended, subscription.Locked, subscription.NonPaymentSuspended,

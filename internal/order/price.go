@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/demarc-bss/demarc/internal/cart"
+	"github.com/demarc-bss/demarc/internal/catalog"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 )
 
@@ -49,7 +50,44 @@ func (p *planner) fromCart(ctx context.Context) error {
 	if len(p.v.Items) == 0 {
 		return p.wrong.add("shoppingCart.id", fault.Conflictf(cart.CodeEmpty, "the shopping cart is empty"))
 	}
-	return p.wrong.add("shoppingCart.id", wrong.Err())
+	if err := p.wrong.add("shoppingCart.id", wrong.Err()); err != nil {
+		return err
+	}
+	return p.wished(ctx)
+}
+
+// wished gives the one new line of the cart what the order asks for.
+func (p *planner) wished(ctx context.Context) error {
+	if len(p.v.Wishes) == 0 {
+		return nil
+	}
+	var lines []*Item
+	for n := range p.v.Items {
+		it := &p.v.Items[n]
+		i := refTo(it.Offering, catalog.Kind)
+		if i == "" || it.Action != actionAdd || it.Product != nil && it.Product.ID != "" {
+			continue
+		}
+		o, _, err := p.s.Catalog.Offerings.Get(ctx, i)
+		if err != nil && fault.KindOf(err) != fault.NotFound {
+			return err
+		}
+		if o.OfferingType == catalog.PricePlan {
+			lines = append(lines, it)
+		}
+	}
+	if len(lines) != 1 {
+		return p.wrong.add("userData", fault.Invalidf("", "a number or a SIM in userData is for a cart with one new subscription: this has %d", len(lines)))
+	}
+	if lines[0].Product == nil {
+		lines[0].Product = &Product{}
+	}
+	for _, w := range p.v.Wishes {
+		if !lines[0].Product.Wish(w.Name, textOf(w.Value)) {
+			return p.wrong.add("userData", fault.Invalidf("", "the cart asks for another %s already", w.Name))
+		}
+	}
+	return nil
 }
 
 func fromCart(it cart.Item) Item {

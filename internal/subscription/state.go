@@ -42,6 +42,8 @@ const (
 	BecauseUnused = "notUsed"
 	// BecauseUsed is one that was used or topped up again, or for the first time.
 	BecauseUsed = "used"
+	// BecauseOrdered is a line made ahead of its sale for which something was ordered.
+	BecauseOrdered = "ordered"
 	// BecauseLapsed is a line that was not paid or used until the end.
 	BecauseLapsed = "lapsed"
 	// BecauseAccount is an account on which nothing may be ordered.

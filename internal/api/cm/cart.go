@@ -3,6 +3,7 @@ package cm
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -50,8 +51,28 @@ func (s cartSet) Patch(ctx context.Context, i id.ID, version int64, apply func(j
 		if err != nil {
 			return nil, err
 		}
+		var before, after struct {
+			Customer string    `json:"customerId"`
+			Parties  []sid.Ref `json:"relatedParty"`
+		}
+		if json.Unmarshal(now, &before) == nil && json.Unmarshal(body, &after) == nil &&
+			after.Customer != before.Customer && slices.EqualFunc(after.Parties, before.Parties, func(a, b sid.Ref) bool { return a.ID == b.ID }) {
+			if body, err = without(body, "relatedParty"); err != nil { // they are of the customer before
+				return nil, err
+			}
+		}
 		return s.translated(ctx, body)
 	})
+}
+
+// without is an object without a member.
+func without(body jsontext.Value, name string) (jsontext.Value, error) {
+	var v map[string]jsontext.Value
+	if err := json.Unmarshal(body, &v); err != nil {
+		return nil, fault.Invalidf("", "a cart is a JSON object")
+	}
+	delete(v, name)
+	return json.Marshal(v, json.Deterministic(true))
 }
 
 // translated is a cart in the words of TMF663: customerId becomes a related party, items what the standard calls
@@ -62,7 +83,12 @@ func (s cartSet) translated(ctx context.Context, body jsontext.Value) (jsontext.
 		return nil, fault.Invalidf("", "a cart is a JSON object")
 	}
 	changed := false
-	if customer, ok := v["customerId"]; ok && len(v["relatedParty"]) == 0 {
+	if customer, ok := v["customerId"]; ok && len(v["relatedParty"]) == 0 && customer.Kind() != 'n' {
+		if _, err := s.a.Customers.Customers.Doc(ctx, id.ID(text(customer))); fault.KindOf(err) == fault.NotFound {
+			return nil, fault.Invalidf("customerId", "there is no customer %q", limited(text(customer)))
+		} else if err != nil {
+			return nil, err
+		}
 		party := []sid.Ref{{ID: text(customer), Role: "customer", ReferredType: "Customer"}}
 		out, err := json.Marshal(party)
 		if err != nil {

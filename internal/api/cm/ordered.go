@@ -316,6 +316,14 @@ func wishes(o *order.Order, data []order.NameValue) error {
 		at := fmt.Sprintf("userData[%d].value", n)
 		switch name := strings.ToUpper(d.Name); name {
 		case order.CharMSISDN, order.CharICCID, order.CharDonor:
+			if len(o.Items) == 0 && o.Cart != nil {
+				value, err := jsontext.AppendQuote(nil, d.Value)
+				if err != nil {
+					wrong.Invalidf(at, "%s is text", name)
+				}
+				o.Wishes = append(o.Wishes, sid.Characteristic{Name: name, Value: value})
+				continue
+			}
 			if len(o.Items) != 1 {
 				wrong.Invalidf(at, "%s in userData is for an order of one item; with several, give each item's product the characteristic", name)
 				continue
