@@ -1,12 +1,14 @@
 package simulate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/demarc-bss/demarc/internal/balance"
 	"github.com/demarc-bss/demarc/internal/kernel/job"
@@ -17,18 +19,23 @@ import (
 // count completes the report from what the database holds, and proves the ledger.
 func (p *play) count(ctx context.Context) error {
 	p.report.To = p.Store.Now(ctx)
+	var unbalanced []string
+	side, sideCtx := errgroup.WithContext(ctx) // all of the ledger is read twice: once beside the rest
+	side.Go(func() (err error) {
+		unbalanced, err = p.Store.Unbalanced(sideCtx)
+		return err
+	})
 	for _, step := range []func(context.Context) error{p.countLines, p.countSales, p.countBuckets} {
-		if err := step(ctx); err != nil {
-			return err
+		if err := step(sideCtx); err != nil {
+			return cmp.Or(side.Wait(), err)
 		}
 	}
-	_, dead, err := p.Store.Jobs(ctx, "", job.Dead, 0, 1)
-	if err != nil {
+	if err := side.Wait(); err != nil {
 		return err
 	}
+	p.report.Ledger.Wrong = append(p.report.Ledger.Wrong, unbalanced...)
+	_, dead, err := p.Store.Jobs(ctx, "", job.Dead, 0, 1)
 	p.report.Jobs.Dead = dead
-	wrong, err := p.Store.Unbalanced(ctx)
-	p.report.Ledger.Wrong = append(p.report.Ledger.Wrong, wrong...)
 	return err
 }
 
