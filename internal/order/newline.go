@@ -126,8 +126,11 @@ func (s *Service) reserve(ctx context.Context, w *Work) error {
 	var number inventory.Number
 	var sim inventory.SIM
 	if i := w.Chosen[chosenNumber]; i != "" {
-		var err error
-		if number, err = s.Inventory.ReserveNumber(ctx, i, w.ID, w.Order.reservers()...); err != nil {
+		by, err := s.reservers(ctx, w.Order)
+		if err != nil {
+			return err
+		}
+		if number, err = s.Inventory.ReserveNumber(ctx, i, w.ID, by...); err != nil {
 			return redrawable(err, p.asks(CharMSISDN))
 		}
 		taken = append(taken, sid.Ref{ID: string(i), Name: string(number.Value), ReferredType: number.Type})
@@ -150,11 +153,19 @@ func (s *Service) reserve(ctx context.Context, w *Work) error {
 	return nil
 }
 
-// reservers are those that something reserved beforehand may have been reserved for.
-func (v *Order) reservers() []id.ID {
+// reservers are those that something reserved beforehand may have been reserved for: the account, its customer, whom
+// else the order names, and the reservation that it names itself.
+func (s *Service) reservers(ctx context.Context, v *Order) ([]id.ID, error) {
 	var out []id.ID
-	if v.BillingAccount != nil {
-		out = append(out, id.ID(v.BillingAccount.ID))
+	if i := refTo(v.BillingAccount, account.BillingKind); i != "" {
+		a, _, err := s.Accounts.Billing.Get(ctx, i)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, i)
+		if c := a.Customer(); c != "" {
+			out = append(out, c)
+		}
 	}
 	for _, r := range v.RelatedParty {
 		out = append(out, id.ID(r.ID))
@@ -164,7 +175,7 @@ func (v *Order) reservers() []id.ID {
 			out = append(out, id.ID(d.Value))
 		}
 	}
-	return out
+	return out, nil
 }
 
 // redrawable has a taken resource chosen anew, unless it is the one that was asked for.

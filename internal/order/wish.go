@@ -99,8 +99,9 @@ func (p *planner) wishedNumber(ctx context.Context, c *sid.Characteristic) error
 		if err != nil {
 			return err
 		}
-		if held.For(r.Holder, p.v.reservers()) {
-			return nil
+		by, err := p.s.reservers(ctx, p.v)
+		if err != nil || held.For(r.Holder, by) {
+			return err
 		}
 	}
 	return fault.Conflictf(inventory.CodeTaken, "the number %s is %s", number.E123(), r.Status)
