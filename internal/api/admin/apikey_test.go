@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/demarc-bss/demarc/internal/api/op"
+	"github.com/demarc-bss/demarc/internal/api/op/optest"
 	"github.com/demarc-bss/demarc/internal/auth"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 )
@@ -14,21 +15,21 @@ const adminKey = `{"client":"obp-apigw","name":"nightly","roles":["1:admin","1:c
 
 func TestAKeyIsShownOnceAndWorksAtOnce(t *testing.T) {
 	each(t, func(s *server) {
-		made := s.do(s.boss, "POST", "/api/admin/apiKey", adminKey).want(201)
-		text, keyID := made.at("key"), made.at("id")
-		made.is(map[string]string{
+		made := s.do(s.boss, "POST", "/api/admin/apiKey", adminKey).Want(201)
+		text, keyID := made.At("key"), made.At("id")
+		made.Is(map[string]string{
 			"client": "obp-apigw", "name": "nightly", "spids": "[1]", "state": "active", "line": keyID, "@type": "ApiKey",
 			"created": "2026-03-01T12:00:00Z", "expires": "", "href": "http://demarc.test/api/admin/apiKey/" + keyID,
 		})
-		if !strings.HasPrefix(text, "dmk_"+keyID+"_") || made.header.Get("Location") != made.at("href") || made.header.Get("Cache-Control") != "no-store" {
-			t.Errorf("made %s, %v", made.raw, made.header)
+		if !strings.HasPrefix(text, "dmk_"+keyID+"_") || made.Header.Get("Location") != made.At("href") || made.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("made %s, %v", made.Raw, made.Header)
 		}
-		s.do(text, "GET", "/api/admin/apiKey/"+keyID, "").want(200)
-		s.do(text, "POST", "/api/admin/apiKey/"+keyID+"/revoke", "").want(403) // it may read only
+		s.do(text, "GET", "/api/admin/apiKey/"+keyID, "").Want(200)
+		s.do(text, "POST", "/api/admin/apiKey/"+keyID+"/revoke", "").Want(403) // it may read only
 		secret := strings.Split(text, "_")[2]
 		for _, path := range []string{"/" + keyID, "?client=obp-apigw", "?state=active"} {
-			if a := s.do(s.boss, "GET", "/api/admin/apiKey"+path, "").want(200); strings.Contains(a.raw, secret) || !strings.Contains(a.raw, keyID) {
-				t.Errorf("%s answers %s", path, a.raw)
+			if a := s.do(s.boss, "GET", "/api/admin/apiKey"+path, "").Want(200); strings.Contains(a.Raw, secret) || !strings.Contains(a.Raw, keyID) {
+				t.Errorf("%s answers %s", path, a.Raw)
 			}
 		}
 	})
@@ -36,31 +37,31 @@ func TestAKeyIsShownOnceAndWorksAtOnce(t *testing.T) {
 
 func TestARotatedKeyWorksToItsEndAndItsSuccessorOn(t *testing.T) {
 	each(t, func(s *server) {
-		first := s.do(s.boss, "POST", "/api/admin/apiKey", adminKey).want(201)
-		at := "/api/admin/apiKey/" + first.at("id")
-		next := s.do(s.boss, "POST", at+"/rotate", `{"overlapSeconds":3600}`).want(201).is(map[string]string{
-			"line": first.at("id"), "client": "obp-apigw", "name": "nightly", "roles": first.at("roles"), "scopes": first.at("scopes"), "state": "active",
+		first := s.do(s.boss, "POST", "/api/admin/apiKey", adminKey).Want(201)
+		at := "/api/admin/apiKey/" + first.At("id")
+		next := s.do(s.boss, "POST", at+"/rotate", `{"overlapSeconds":3600}`).Want(201).Is(map[string]string{
+			"line": first.At("id"), "client": "obp-apigw", "name": "nightly", "roles": first.At("roles"), "scopes": first.At("scopes"), "state": "active",
 		})
-		works := func(key reply, status int) {
+		works := func(key optest.Reply, status int) {
 			t.Helper()
-			s.do(key.at("key"), "GET", "/api/admin/apiKey/"+next.at("id"), "").want(status)
+			s.do(key.At("key"), "GET", "/api/admin/apiKey/"+next.At("id"), "").Want(status)
 		}
 		works(first, 200)
 		works(next, 200)
-		s.do(s.boss, "POST", at+"/rotate", "").refused(409, auth.CodeKeyRotation)
+		s.do(s.boss, "POST", at+"/rotate", "").Refused(409, auth.CodeKeyRotation)
 		s.clock.Advance(time.Hour)
 		works(first, 401)
 		works(next, 200)
-		s.do(s.boss, "GET", at, "").want(200).is(map[string]string{"state": "ended", "expires": "2026-03-01T13:00:00Z"})
-		s.do(s.boss, "POST", at+"/rotate", "").refused(409, auth.CodeKeyRotation)
+		s.do(s.boss, "GET", at, "").Want(200).Is(map[string]string{"state": "ended", "expires": "2026-03-01T13:00:00Z"})
+		s.do(s.boss, "POST", at+"/rotate", "").Refused(409, auth.CodeKeyRotation)
 
-		third := s.do(s.boss, "POST", "/api/admin/apiKey/"+next.at("id")+"/rotate", "").want(201)
+		third := s.do(s.boss, "POST", "/api/admin/apiKey/"+next.At("id")+"/rotate", "").Want(201)
 		s.clock.Advance(24*time.Hour - time.Second)
 		works(next, 200)
 		s.clock.Advance(time.Second)
 		works(next, 401)
 		works(third, 200)
-		if n := s.do(s.boss, "GET", "/api/admin/apiKey?client=obp-apigw&state=ended", "").want(200).len(); n != 2 {
+		if n := s.do(s.boss, "GET", "/api/admin/apiKey?client=obp-apigw&state=ended", "").Want(200).Len(); n != 2 {
 			t.Errorf("%d keys have ended", n)
 		}
 	})
@@ -68,14 +69,14 @@ func TestARotatedKeyWorksToItsEndAndItsSuccessorOn(t *testing.T) {
 
 func TestARevokedKeyIsRefusedAtOnce(t *testing.T) {
 	each(t, func(s *server) {
-		key := s.do(s.boss, "POST", "/api/admin/apiKey", adminKey).want(201)
-		at := "/api/admin/apiKey/" + key.at("id")
-		s.do(key.at("key"), "GET", at, "").want(200)
-		s.do(s.boss, "POST", at+"/revoke", "").want(200).is(map[string]string{"state": "revoked", "revoked": "2026-03-01T12:00:00Z"})
-		s.do(key.at("key"), "GET", at, "").refused(401, fault.CodeUnauthenticated)
+		key := s.do(s.boss, "POST", "/api/admin/apiKey", adminKey).Want(201)
+		at := "/api/admin/apiKey/" + key.At("id")
+		s.do(key.At("key"), "GET", at, "").Want(200)
+		s.do(s.boss, "POST", at+"/revoke", "").Want(200).Is(map[string]string{"state": "revoked", "revoked": "2026-03-01T12:00:00Z"})
+		s.do(key.At("key"), "GET", at, "").Refused(401, fault.CodeUnauthenticated)
 		s.clock.Advance(time.Hour)
-		s.do(s.boss, "POST", at+"/revoke", "").want(200).is(map[string]string{"revoked": "2026-03-01T12:00:00Z"})
-		s.do(s.boss, "POST", at+"/rotate", "").refused(409, auth.CodeKeyRotation)
+		s.do(s.boss, "POST", at+"/revoke", "").Want(200).Is(map[string]string{"revoked": "2026-03-01T12:00:00Z"})
+		s.do(s.boss, "POST", at+"/rotate", "").Refused(409, auth.CodeKeyRotation)
 	})
 }
 
@@ -94,12 +95,12 @@ func TestNobodyIssuesAKeyThatMayDoMoreThanHimself(t *testing.T) {
 		"a key for two, by who has both":       {s.both, `{"client":"c","spids":[2,1],"roles":["2:customer:get"],"scopes":["obp-apigw:read"]}`, 201},
 		"a key for one that is not the chosen": {s.both, `{"client":"c","spids":[2]}`, 400},
 	} {
-		t.Run(name, func(t *testing.T) { s.do(c.by, "POST", "/api/admin/apiKey", c.body).want(c.status) })
+		t.Run(name, func(t *testing.T) { s.do(c.by, "POST", "/api/admin/apiKey", c.body).Want(c.status) })
 	}
 	// A successor can do what its issuer can: the warden lacks what this key opens.
-	key := s.do(s.boss, "POST", "/api/admin/apiKey", adminKey).want(201)
-	s.do(s.warden, "POST", "/api/admin/apiKey/"+key.at("id")+"/rotate", "").refused(403, fault.CodeForbidden)
-	s.do(s.warden, "POST", "/api/admin/apiKey/"+key.at("id")+"/revoke", "").want(200)
+	key := s.do(s.boss, "POST", "/api/admin/apiKey", adminKey).Want(201)
+	s.do(s.warden, "POST", "/api/admin/apiKey/"+key.At("id")+"/rotate", "").Refused(403, fault.CodeForbidden)
+	s.do(s.warden, "POST", "/api/admin/apiKey/"+key.At("id")+"/revoke", "").Want(200)
 }
 
 func TestKeysOfAnotherServiceProviderDoNotExist(t *testing.T) {
@@ -112,43 +113,43 @@ func TestKeysOfAnotherServiceProviderDoNotExist(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := "/api/admin/apiKey/" + idOf(c.key)
-			first := s.do(c.by, "GET", at, "", "spid: "+c.spid).refused(404, fault.CodeNotFound)
+			first := s.do(c.by, "GET", at, "", "spid: "+c.spid).Refused(404, fault.CodeNotFound)
 			for _, what := range []string{"/rotate", "/revoke"} {
-				s.do(c.by, "POST", at+what, "", "spid: "+c.spid).refused(404, fault.CodeNotFound)
+				s.do(c.by, "POST", at+what, "", "spid: "+c.spid).Refused(404, fault.CodeNotFound)
 			}
-			s.do(c.by, "GET", "/api/admin/audit?entityId="+idOf(c.key), "", "spid: "+c.spid).refused(404, fault.CodeNotFound)
-			if a := s.do(c.by, "GET", "/api/admin/apiKey", "", "spid: "+c.spid).want(200); strings.Contains(a.raw, idOf(c.key)) {
-				t.Errorf("the list has it: %s", a.raw)
+			s.do(c.by, "GET", "/api/admin/audit?entityId="+idOf(c.key), "", "spid: "+c.spid).Refused(404, fault.CodeNotFound)
+			if a := s.do(c.by, "GET", "/api/admin/apiKey", "", "spid: "+c.spid).Want(200); strings.Contains(a.Raw, idOf(c.key)) {
+				t.Errorf("the list has it: %s", a.Raw)
 			}
-			if want := "there is no API key " + idOf(c.key); first.at("reason") != want {
-				t.Errorf("%q tells more than %q", first.at("reason"), want)
+			if want := "there is no API key " + idOf(c.key); first.At("reason") != want {
+				t.Errorf("%q tells more than %q", first.At("reason"), want)
 			}
 		})
 	}
-	s.do(s.both, "GET", "/api/admin/apiKey/"+idOf(s.other), "", "spid: 2").want(200)
-	s.do(s.other, "GET", "/api/admin/apiKey/"+idOf(s.other), "").want(200)
-	s.do(s.boss, "GET", "/api/admin/apiKey", "", "spid: 2").refused(403, fault.CodeForbidden)
+	s.do(s.both, "GET", "/api/admin/apiKey/"+idOf(s.other), "", "spid: 2").Want(200)
+	s.do(s.other, "GET", "/api/admin/apiKey/"+idOf(s.other), "").Want(200)
+	s.do(s.boss, "GET", "/api/admin/apiKey", "", "spid: 2").Refused(403, fault.CodeForbidden)
 }
 
 func TestARepeatedIssueMakesOneKeyAndShowsNoSecretAgain(t *testing.T) {
 	each(t, func(s *server) {
-		first := s.do(s.boss, "POST", "/api/admin/apiKey", adminKey, "Idempotency-Key: k1").want(201)
-		again := s.do(s.boss, "POST", "/api/admin/apiKey", adminKey, "Idempotency-Key: k1").refused(409, op.CodeNotKept)
-		if again.header.Get("Location") != first.at("href") {
-			t.Errorf("it leads to %q", again.header.Get("Location"))
+		first := s.do(s.boss, "POST", "/api/admin/apiKey", adminKey, "Idempotency-Key: k1").Want(201)
+		again := s.do(s.boss, "POST", "/api/admin/apiKey", adminKey, "Idempotency-Key: k1").Refused(409, op.CodeNotKept)
+		if again.Header.Get("Location") != first.At("href") {
+			t.Errorf("it leads to %q", again.Header.Get("Location"))
 		}
-		if n := s.do(s.boss, "GET", "/api/admin/apiKey?client=obp-apigw", "").want(200).len(); n != 1 {
+		if n := s.do(s.boss, "GET", "/api/admin/apiKey?client=obp-apigw", "").Want(200).Len(); n != 1 {
 			t.Errorf("%d keys", n)
 		}
-		rotate := "/api/admin/apiKey/" + first.at("id") + "/rotate"
-		s.do(s.boss, "POST", rotate, "", "Idempotency-Key: k2").want(201)
-		s.do(s.boss, "POST", rotate, "", "Idempotency-Key: k2").refused(409, op.CodeNotKept)
+		rotate := "/api/admin/apiKey/" + first.At("id") + "/rotate"
+		s.do(s.boss, "POST", rotate, "", "Idempotency-Key: k2").Want(201)
+		s.do(s.boss, "POST", rotate, "", "Idempotency-Key: k2").Refused(409, op.CodeNotKept)
 	})
 }
 
 func TestADryRunShowsNoKey(t *testing.T) {
 	s := serve(t, "sqlite")
-	s.do(s.boss, "POST", "/api/admin/apiKey?dryRun=true", adminKey).want(201).is(map[string]string{"key": "", "client": "obp-apigw"})
+	s.do(s.boss, "POST", "/api/admin/apiKey?dryRun=true", adminKey).Want(201).Is(map[string]string{"key": "", "client": "obp-apigw"})
 }
 
 func TestWhatIsWrongWithAKeyIsSaidWhereItIs(t *testing.T) {
@@ -167,23 +168,23 @@ func TestWhatIsWrongWithAKeyIsSaidWhereItIs(t *testing.T) {
 		`{"client":"` + strings.Repeat("c", 256) + `"}`:            "client",
 		`{"client":"c","name":"` + strings.Repeat("n", 256) + `"}`: "name",
 	} {
-		if a := s.do(s.boss, "POST", "/api/admin/apiKey", body).want(400); a.at("details.0.attribute") != attribute {
-			t.Errorf("%.60s is refused with %s, want %s", body, a.raw, attribute)
+		if a := s.do(s.boss, "POST", "/api/admin/apiKey", body).Want(400); a.At("details.0.attribute") != attribute {
+			t.Errorf("%.60s is refused with %s, want %s", body, a.Raw, attribute)
 		}
 	}
 	at := "/api/admin/apiKey/" + idOf(s.boss) + "/rotate"
 	for _, body := range []string{`{"overlapSeconds":-1}`, `{"overlapSeconds":31536001}`, `{"overlapSeconds":"day"}`} {
-		s.do(s.boss, "POST", at, body).want(400)
+		s.do(s.boss, "POST", at, body).Want(400)
 	}
 	for _, query := range []string{"?state=asleep", "?limit=0", "?limit=1001", "?offset=-1", "?offset=x"} {
-		s.do(s.boss, "GET", "/api/admin/apiKey"+query, "").want(400)
+		s.do(s.boss, "GET", "/api/admin/apiKey"+query, "").Want(400)
 	}
 }
 
 func TestKeysArePaged(t *testing.T) {
 	s := serve(t, "sqlite")
 	for range 5 {
-		s.do(s.boss, "POST", "/api/v1/admin/apiKey", `{"client":"many"}`).want(201)
+		s.do(s.boss, "POST", "/api/v1/admin/apiKey", `{"client":"many"}`).Want(201)
 		s.clock.Advance(time.Second)
 	}
 	for query, want := range map[string]struct {
@@ -196,11 +197,11 @@ func TestKeysArePaged(t *testing.T) {
 		"&limit=2&offset=3":  {206, 2, `<L?client=many&limit=2&offset=3>; rel="self", <L?client=many&limit=2&offset=1>; rel="prev"`},
 		"&offset=9223372036": {206, 0, `<L?client=many&limit=100&offset=9223372036>; rel="self", <L?client=many&limit=100&offset=9223371936>; rel="prev"`},
 	} {
-		a := s.do(s.boss, "GET", "/api/admin/apiKey?client=many"+query, "").want(want.status)
-		if a.len() != want.n || a.header.Get("X-Total-Count") != "5" || a.header.Get("X-Result-Count") != string(rune('0'+want.n)) {
-			t.Errorf("%q: %d keys, %v", query, a.len(), a.header)
+		a := s.do(s.boss, "GET", "/api/admin/apiKey?client=many"+query, "").Want(want.status)
+		if a.Len() != want.n || a.Header.Get("X-Total-Count") != "5" || a.Header.Get("X-Result-Count") != string(rune('0'+want.n)) {
+			t.Errorf("%q: %d keys, %v", query, a.Len(), a.Header)
 		}
-		if got := strings.ReplaceAll(a.header.Get("Link"), "http://demarc.test/api/admin/apiKey", "L"); got != want.link {
+		if got := strings.ReplaceAll(a.Header.Get("Link"), "http://demarc.test/api/admin/apiKey", "L"); got != want.link {
 			t.Errorf("%q: Link %s, want %s", query, got, want.link)
 		}
 	}

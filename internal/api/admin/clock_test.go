@@ -39,18 +39,18 @@ func TestMoveTheClockOfASandbox(t *testing.T) {
 			return nil
 		})
 
-		s.do(s.viewer, http.MethodGet, clockPath, "").want(200).is(map[string]string{
+		s.do(s.viewer, http.MethodGet, clockPath, "").Want(200).Is(map[string]string{
 			"time": "2026-03-01T12:00:00Z", "state": "ready", "progress": "1", "failed": "[]", "@type": "SandboxClock",
 		})
-		s.do(s.viewer, http.MethodPost, clockPath, `{"duration":"P1M"}`).want(202).is(map[string]string{
+		s.do(s.viewer, http.MethodPost, clockPath, `{"duration":"P1M"}`).Want(202).Is(map[string]string{
 			"time": "2026-03-01T12:00:00Z", "state": "advancing", "target": "2026-04-01T12:00:00Z", "progress": "0",
 		})
-		s.do(s.viewer, http.MethodPost, clockPath, `{"duration":"P1M"}`).refused(409, store.CodeClockMoving)
+		s.do(s.viewer, http.MethodPost, clockPath, `{"duration":"P1M"}`).Refused(409, store.CodeClockMoving)
 		if ran != 0 {
 			t.Fatal("it was not the worker that moved the clock")
 		}
 		drain()
-		s.do(s.viewer, http.MethodGet, "/api/v1/sandbox/clock", "").want(200).is(map[string]string{
+		s.do(s.viewer, http.MethodGet, "/api/v1/sandbox/clock", "").Want(200).Is(map[string]string{
 			"time": "2026-04-01T12:00:00Z", "state": "ready", "progress": "1", "stops": "1", "failedTotal": "1",
 			"failed.0.kind": "bad", "failed.0.state": "dead", "failed.0.runAt": "2026-03-11T12:00:00Z",
 		})
@@ -58,24 +58,24 @@ func TestMoveTheClockOfASandbox(t *testing.T) {
 			t.Fatalf("what was due ran %d times", ran)
 		}
 		s.clock.Advance(time.Second)
-		s.do(s.viewer, http.MethodPost, clockPath, `{"time":"2026-05-01T00:00:00+02:00"}`).want(202)
+		s.do(s.viewer, http.MethodPost, clockPath, `{"time":"2026-05-01T00:00:00+02:00"}`).Want(202)
 		drain()
-		s.do(s.viewer, http.MethodGet, clockPath, "").want(200).is(map[string]string{"time": "2026-04-30T22:00:00Z", "failedTotal": "0"})
+		s.do(s.viewer, http.MethodGet, clockPath, "").Want(200).Is(map[string]string{"time": "2026-04-30T22:00:00Z", "failedTotal": "0"})
 
 		for body, at := range map[string]string{
 			`{}`: "time", `{"time":"2026-06-01T00:00:00Z","duration":"P1D"}`: "time", `{"time":"2026-04-01T00:00:00Z"}`: "time",
 			`{"duration":"-720h"}`: "duration", `{"duration":"P"}`: "duration", `{"duration":"P1DT"}`: "duration", `{"duration":"a month"}`: "duration",
 			`{"duration":"P11Y"}`: "time",
 		} {
-			a := s.do(s.viewer, http.MethodPost, clockPath, body).refused(400, fault.CodeInvalid)
-			if got := a.at("referenceError") + a.at("message"); got == "" {
-				t.Errorf("%s at %s: %s", body, at, a.raw)
+			a := s.do(s.viewer, http.MethodPost, clockPath, body).Refused(400, fault.CodeInvalid)
+			if got := a.At("referenceError") + a.At("message"); got == "" {
+				t.Errorf("%s at %s: %s", body, at, a.Raw)
 			}
 		}
-		s.do(s.other, http.MethodPost, clockPath, `{"duration":"P1M"}`).refused(409, store.CodeNoSandbox)
-		s.do(s.other, http.MethodGet, clockPath, "").refused(409, store.CodeNoSandbox)
-		s.do(s.warden, http.MethodPost, clockPath, `{"duration":"P1M"}`).want(403)
-		s.do(s.nobody, http.MethodGet, clockPath, "").want(403)
+		s.do(s.other, http.MethodPost, clockPath, `{"duration":"P1M"}`).Refused(409, store.CodeNoSandbox)
+		s.do(s.other, http.MethodGet, clockPath, "").Refused(409, store.CodeNoSandbox)
+		s.do(s.warden, http.MethodPost, clockPath, `{"duration":"P1M"}`).Want(403)
+		s.do(s.nobody, http.MethodGet, clockPath, "").Want(403)
 	})
 }
 

@@ -4,19 +4,15 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/demarc-bss/demarc/internal/api/admin"
 	"github.com/demarc-bss/demarc/internal/api/op"
+	"github.com/demarc-bss/demarc/internal/api/op/optest"
 	"github.com/demarc-bss/demarc/internal/auth"
 	"github.com/demarc-bss/demarc/internal/kernel/clock"
-	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/kernel/scope"
 	"github.com/demarc-bss/demarc/internal/store"
@@ -128,99 +124,8 @@ func (s *server) write(spid int, do func(ctx context.Context) error) {
 	}
 }
 
-// reply is an answer.
-type reply struct {
-	t      *testing.T
-	status int
-	header http.Header
-	raw    string
-	body   any
-}
-
 // do sends a request with an API key; headers are "Name: value".
-func (s *server) do(key, method, path, body string, headers ...string) reply {
+func (s *server) do(key, method, path, body string, headers ...string) optest.Reply {
 	s.t.Helper()
-	r := httptest.NewRequest(method, "http://demarc.test"+path, strings.NewReader(body))
-	r.Header.Set("X-Api-Key", key)
-	if body != "" {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	for _, h := range headers {
-		name, value, _ := strings.Cut(h, ": ")
-		r.Header.Set(name, value)
-	}
-	w := httptest.NewRecorder()
-	s.handler.ServeHTTP(w, r)
-	a := reply{t: s.t, status: w.Code, header: w.Header(), raw: w.Body.String()}
-	if a.raw != "" {
-		if err := json.Unmarshal([]byte(a.raw), &a.body); err != nil {
-			s.t.Fatalf("%s %s answers what is not JSON: %s", method, path, a.raw)
-		}
-	}
-	return a
-}
-
-// want holds the status.
-func (a reply) want(status int) reply {
-	a.t.Helper()
-	if a.status != status {
-		a.t.Fatalf("status %d, want %d: %s", a.status, status, a.raw)
-	}
-	return a
-}
-
-// refused holds the status and code of a refusal in the shape of TMF630.
-func (a reply) refused(status int, code fault.Code) reply {
-	a.t.Helper()
-	a.want(status)
-	if a.at("code") != string(code) || a.at("reason") == "" || a.at("@type") != "Error" {
-		a.t.Errorf("refused with %s, want the code %s", a.raw, code)
-	}
-	return a
-}
-
-// at is the value at a path: "0.state"; "" for what is not there.
-func (a reply) at(path string) string {
-	v := a.body
-	for step := range strings.SplitSeq(path, ".") {
-		switch x := v.(type) {
-		case map[string]any:
-			v = x[step]
-		case []any:
-			n, err := strconv.Atoi(step)
-			if err != nil || n >= len(x) {
-				return ""
-			}
-			v = x[n]
-		default:
-			return ""
-		}
-	}
-	switch x := v.(type) {
-	case nil:
-		return ""
-	case string:
-		return x
-	}
-	text, err := json.Marshal(v, json.Deterministic(true))
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return string(text)
-}
-
-// is holds values by path.
-func (a reply) is(want map[string]string) reply {
-	a.t.Helper()
-	for path, value := range want {
-		if got := a.at(path); got != value {
-			a.t.Errorf("%s is %q, want %q in %s", path, got, value, a.raw)
-		}
-	}
-	return a
-}
-
-func (a reply) len() int {
-	items, _ := a.body.([]any)
-	return len(items)
+	return optest.Send(s.t, s.handler, method, path, body, append(headers, "X-Api-Key: "+key)...)
 }

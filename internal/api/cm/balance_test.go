@@ -16,7 +16,7 @@ import (
 // lineWith makes a line with 10.00 CHF and 1,000 bytes, half of them shared by the account.
 func (s *server) lineWith(number msisdn.Number) (line id.ID, cash, data id.ID) {
 	s.t.Helper()
-	account := id.ID(s.do("POST", "/api/quickPrepaidBillingAccount", `{"givenName":"Jane","familyName":"Doe"}`).want(201).at("id"))
+	account := id.ID(s.do("POST", "/api/quickPrepaidBillingAccount", `{"givenName":"Jane","familyName":"Doe"}`).Want(201).At("id"))
 	line, _, err := s.house.Subscriptions.Lines.Add(s.ctx, &subscription.Line{AccountID: account, MSISDN: number, ICCID: "8941" + string(number), State: subscription.Active, SubscriptionType: "prepaid"})
 	if err != nil {
 		s.t.Fatal(err)
@@ -38,24 +38,24 @@ func TestABalanceSaysWhyAndAsOfWhen(t *testing.T) {
 	each(t, func(s *server) {
 		line, cash, data := s.lineWith("41790000071")
 		before := time.Now()
-		s.do("POST", "/api/subscription/topup", `{"mobileNumber":"+41790000071","amount":{"unit":"CHF","value":20},"reference":"k1","reason":"Thanks"}`).want(201).is(map[string]string{"balance.amount": "30", "status": "completed"})
+		s.do("POST", "/api/subscription/topup", `{"mobileNumber":"+41790000071","amount":{"unit":"CHF","value":20},"reference":"k1","reason":"Thanks"}`).Want(201).Is(map[string]string{"balance.amount": "30", "status": "completed"})
 		if err := s.house.Balances.Move(s.ctx, balance.Cause{Kind: "usage", ID: "usg_1", Text: "Data at home"}, balance.Movement{Bucket: data, Amount: -200, Against: balance.Used}); err != nil {
 			t.Fatal(err)
 		}
-		now := s.do("GET", "/api/subscription/balanceQuery?mobileNumber=41790000071", "").want(200).is(map[string]string{
+		now := s.do("GET", "/api/subscription/balanceQuery?mobileNumber=41790000071", "").Want(200).Is(map[string]string{
 			"balance.amount": "30", "currency": "CHF", "bucket.0.bucketID": string(cash), "bucket.0.entry.0.adjustmentType": "topup", "bucket.0.entry.0.text": "Top-up of 20.00 CHF, reference k1",
 			"bucket.1.remainingValue.amount": "300", "bucket.1.entry.0.cause.type": "usage", "bucket.1.entry.0.text": "Data at home", "bucket.2.scope": "group",
 		})
-		then := s.do("GET", "/api/subscription/balanceQuery?subscriptionId="+string(line)+"&at="+url.QueryEscape(before.Format(time.RFC3339Nano)), "").want(200).is(map[string]string{
+		then := s.do("GET", "/api/subscription/balanceQuery?subscriptionId="+string(line)+"&at="+url.QueryEscape(before.Format(time.RFC3339Nano)), "").Want(200).Is(map[string]string{
 			"balance.amount": "10", "bucket.1.remainingValue.amount": "500", "bucket.0.entry.0.text": "Opening", "bucket.0.reservedValue.amount": "",
 		})
-		if now.at("at") != "" || then.at("at") == "" {
-			t.Errorf("as of %q and %q", now.at("at"), then.at("at"))
+		if now.At("at") != "" || then.At("at") == "" {
+			t.Errorf("as of %q and %q", now.At("at"), then.At("at"))
 		}
-		s.do("GET", "/api/subscription/balanceQuery?subscriptionId="+string(line)+"&at=yesterday", "").want(400)
-		s.do("GET", "/api/subscription/balanceQuery?subscriptionId="+string(line)+"&entries=0", "").want(200).is(map[string]string{"bucket.0.entry.0.text": ""})
-		s.do("GET", "/api/subscription/balanceQuery", "").want(400)
-		s.do("GET", "/api/subscription/balanceQuery?mobileNumber=41790000072", "").want(404)
+		s.do("GET", "/api/subscription/balanceQuery?subscriptionId="+string(line)+"&at=yesterday", "").Want(400)
+		s.do("GET", "/api/subscription/balanceQuery?subscriptionId="+string(line)+"&entries=0", "").Want(200).Is(map[string]string{"bucket.0.entry.0.text": ""})
+		s.do("GET", "/api/subscription/balanceQuery", "").Want(400)
+		s.do("GET", "/api/subscription/balanceQuery?mobileNumber=41790000072", "").Want(404)
 	})
 }
 
@@ -65,12 +65,12 @@ func TestBundleBalancesAddUpByScopeAndCategory(t *testing.T) {
 		if err := s.house.Balances.Move(s.ctx, balance.Cause{Kind: "usage", ID: "usg_1"}, balance.Movement{Bucket: data, Amount: -200, Against: balance.Used}); err != nil {
 			t.Fatal(err)
 		}
-		s.do("GET", "/api/subscription/bundleBalance?mobileNumber=41790000071", "").want(200).is(map[string]string{
+		s.do("GET", "/api/subscription/bundleBalance?mobileNumber=41790000071", "").Want(200).Is(map[string]string{
 			"bundle.0.bundleName": "Data", "bundle.0.bucketID": string(data), "bundle.0.unitType": "bytes", "bundle.0.status": "active", "bundle.0.isPromotional": "false",
 			"bundle.0.personal.limit": "500", "bundle.0.personal.used": "200", "bundle.0.personal.balance": "300", "bundle.0.group.balance": "500", "bundle.0.rollover.limit": "",
 			"category.0.category": "data", "category.0.limit": "1000", "category.0.used": "200", "category.0.balance": "800",
 		})
-		s.do("GET", "/api/subscription/bundleBalance", "").want(400)
+		s.do("GET", "/api/subscription/bundleBalance", "").Want(400)
 	})
 }
 
@@ -99,12 +99,12 @@ func TestHistoriesGoOnByTheirKey(t *testing.T) {
 			}
 			seen, next := 0, path+join+"limit=3"
 			for pages := 0; next != ""; pages++ {
-				page := s.do("GET", next, "").want(200)
-				seen += page.len()
-				if next = ""; page.header.Get("X-Next-Key") != "" {
-					next = path + join + "limit=3&key=" + page.header.Get("X-Next-Key")
-					if !strings.Contains(page.header.Get("Link"), `rel="next"`) {
-						t.Errorf("%s: no link to the next page in %s", path, page.header.Get("Link"))
+				page := s.do("GET", next, "").Want(200)
+				seen += page.Len()
+				if next = ""; page.Header.Get("X-Next-Key") != "" {
+					next = path + join + "limit=3&key=" + page.Header.Get("X-Next-Key")
+					if !strings.Contains(page.Header.Get("Link"), `rel="next"`) {
+						t.Errorf("%s: no link to the next page in %s", path, page.Header.Get("Link"))
 					}
 				}
 				if pages > 10 {
@@ -115,14 +115,14 @@ func TestHistoriesGoOnByTheirKey(t *testing.T) {
 				t.Errorf("%s has %d entries, want %d", path, seen, want)
 			}
 		}
-		s.do("GET", base+"/transaction", "").want(200).is(map[string]string{
+		s.do("GET", base+"/transaction", "").Want(200).Is(map[string]string{
 			"0.adjustmentType": "adjustment", "0.amount.amount": "-2.5", "0.balance.amount": "7.499995", "0.bucketID": string(cash), "0.csrInput": "",
 		})
-		s.do("GET", base+"/detailedSubscriptionTransaction?limit=1", "").want(200).is(map[string]string{
+		s.do("GET", base+"/detailedSubscriptionTransaction?limit=1", "").Want(200).Is(map[string]string{
 			"0.adjustmentType": "adjustment", "0.csrInput": "Charged twice", "0.reasonCode": "R7", "0.agent": "tester", "0.amount.amount": "-2.5",
 		})
-		s.do("GET", base+"/history?key=nonsense", "").want(400)
-		s.do("GET", base+"/history?limit=0", "").want(400)
-		s.do("GET", "/api/subscription/41790000072/transaction", "").want(404)
+		s.do("GET", base+"/history?key=nonsense", "").Want(400)
+		s.do("GET", base+"/history?limit=0", "").Want(400)
+		s.do("GET", "/api/subscription/41790000072/transaction", "").Want(404)
 	})
 }

@@ -55,48 +55,48 @@ func TestCallDetailsOfWhatCameInABatchAndAFile(t *testing.T) {
 			`{"recordId":"a","msisdn":"41791112233","usageType":"voice","start":"` + at + `","quantity":61},` +
 			`{"recordId":"b","msisdn":"41791112233","usageType":"voice","start":"` + at + `","quantity":-1},` +
 			`{"recordId":"c","msisdn":"41791112233","usageType":"data","start":"` + at + `","quantity":10}]}`
-		got := s.do("POST", "/api/usage/batch", batch).want(200)
+		got := s.do("POST", "/api/usage/batch", batch).Want(200)
 		for path, want := range map[string]string{
 			"outcome.0.status": "rated", "outcome.0.charged": "0.60", "outcome.1.duplicate": "true", "outcome.2.code": "negativeQuantity",
 			"outcome.3.suspenseReason": "noRate", "ratedCount": "1", "otherCount": "3",
 		} {
-			if v := got.at(path); v != want {
-				t.Errorf("%s is %q, want %q: %s", path, v, want, got.raw)
+			if v := got.At(path); v != want {
+				t.Errorf("%s is %q, want %q: %s", path, v, want, got.Raw)
 			}
 		}
 		file := "recordId,msisdn,usageType,start,quantity,direction,otherNumber\nf1,41791112233,voice," + at + ",60,outgoing,41441234567\nf2,41791112233,voice," + at + ",300,incoming,4930123456\n"
-		sent := s.do("POST", "/api/usage/file?name=calls.csv", file, "Content-Type: text/csv").want(202)
+		sent := s.do("POST", "/api/usage/file?name=calls.csv", file, "Content-Type: text/csv").Want(202)
 		s.house.Work(s.ctx, t)
-		where := strings.TrimPrefix(sent.header.Get("Location"), "http://demarc.test")
-		if done := s.do("GET", where, "").want(200); done.at("status") != "completed" || done.at("ratedCount") != "2" {
-			t.Errorf("%s", done.raw)
+		where := strings.TrimPrefix(sent.Header.Get("Location"), "http://demarc.test")
+		if done := s.do("GET", where, "").Want(200); done.At("status") != "completed" || done.At("ratedCount") != "2" {
+			t.Errorf("%s", done.Raw)
 		}
-		s.do("POST", "/api/usage/file", file, "Content-Type: text/csv").want(409)
-		s.do("POST", "/api/usage/file", "nonsense\n", "Content-Type: text/csv").want(400)
-		list := s.do("GET", "/api/callDetail?mobileNumber=41791112233&limit=2", "").want(206)
-		if list.header.Get("X-Total-Count") != "3" || list.at("total.0.count") != "3" || list.at("total.0.duration") != "421" || list.at("total.0.charge.value") != "0.9" {
-			t.Errorf("%v %s", list.header, list.raw)
+		s.do("POST", "/api/usage/file", file, "Content-Type: text/csv").Want(409)
+		s.do("POST", "/api/usage/file", "nonsense\n", "Content-Type: text/csv").Want(400)
+		list := s.do("GET", "/api/callDetail?mobileNumber=41791112233&limit=2", "").Want(206)
+		if list.Header.Get("X-Total-Count") != "3" || list.At("total.0.count") != "3" || list.At("total.0.duration") != "421" || list.At("total.0.charge.value") != "0.9" {
+			t.Errorf("%v %s", list.Header, list.Raw)
 		}
-		if list.at("callDetail.1.callType") == "" || list.at("callDetail.2.callType") != "" {
-			t.Errorf("the page: %s", list.raw)
+		if list.At("callDetail.1.callType") == "" || list.At("callDetail.2.callType") != "" {
+			t.Errorf("the page: %s", list.Raw)
 		}
-		if none := s.do("GET", "/api/callDetail?mobileNumber=41791112233&usageType=data", "").want(200); none.at("callDetail.0.usageType") != "" {
-			t.Errorf("data: %s", none.raw)
+		if none := s.do("GET", "/api/callDetail?mobileNumber=41791112233&usageType=data", "").Want(200); none.At("callDetail.0.usageType") != "" {
+			t.Errorf("data: %s", none.Raw)
 		}
-		s.do("GET", "/api/callDetail?mobileNumber=41791112233&from=2026-02-01&to=2026-01-01", "").want(400)
-		s.do("GET", "/api/callDetail?mobileNumber=41791112233&from=soon", "").want(400)
-		s.do("GET", "/api/callDetail", "").want(400)
-		s.do("GET", "/api/callDetail?mobileNumber=41790009999", "").want(404)
-		waiting := s.do("GET", "/api/usage/suspense?reason=noRate", "").want(200)
-		if waiting.at("0.suspenseReason") != "noRate" {
-			t.Fatalf("%s", waiting.raw)
+		s.do("GET", "/api/callDetail?mobileNumber=41791112233&from=2026-02-01&to=2026-01-01", "").Want(400)
+		s.do("GET", "/api/callDetail?mobileNumber=41791112233&from=soon", "").Want(400)
+		s.do("GET", "/api/callDetail", "").Want(400)
+		s.do("GET", "/api/callDetail?mobileNumber=41790009999", "").Want(404)
+		waiting := s.do("GET", "/api/usage/suspense?reason=noRate", "").Want(200)
+		if waiting.At("0.suspenseReason") != "noRate" {
+			t.Fatalf("%s", waiting.Raw)
 		}
-		one := s.do("POST", "/api/usage/suspense/rerate", `{"id":"`+waiting.at("0.id")+`"}`).want(202)
-		if one.at("usage.status") != "recycled" {
-			t.Errorf("%s", one.raw)
+		one := s.do("POST", "/api/usage/suspense/rerate", `{"id":"`+waiting.At("0.id")+`"}`).Want(202)
+		if one.At("usage.status") != "recycled" {
+			t.Errorf("%s", one.Raw)
 		}
-		if all := s.do("POST", "/api/usage/suspense/rerate", `{"reason":"noRate"}`).want(202); all.at("count") != "1" {
-			t.Errorf("%s", all.raw)
+		if all := s.do("POST", "/api/usage/suspense/rerate", `{"reason":"noRate"}`).Want(202); all.At("count") != "1" {
+			t.Errorf("%s", all.Raw)
 		}
 	})
 }

@@ -5,22 +5,23 @@ import (
 	"testing"
 	"time"
 
+	"github.com/demarc-bss/demarc/internal/api/op/optest"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
 )
 
 // newAccount opens an account and gives its id.
 func (s *server) newAccount() string {
 	s.t.Helper()
-	return s.do("POST", "/api/quickPrepaidBillingAccount", `{"givenName":"Jane","familyName":"Doe"}`).want(201).at("id")
+	return s.do("POST", "/api/quickPrepaidBillingAccount", `{"givenName":"Jane","familyName":"Doe"}`).Want(201).At("id")
 }
 
 // carried places an order and has it carried out.
-func (s *server) carried(method, body string) reply {
+func (s *server) carried(method, body string) optest.Reply {
 	s.t.Helper()
 	status := map[string]int{"POST": 201, "PUT": 200}[method]
-	placed := s.do(method, "/api/productOrder", body).want(status)
+	placed := s.do(method, "/api/productOrder", body).Want(status)
 	s.house.Work(s.ctx, s.t)
-	return s.do("GET", "/api/productOrder/"+placed.at("id"), "").want(200).is(map[string]string{"state": "completed"})
+	return s.do("GET", "/api/productOrder/"+placed.At("id"), "").Want(200).Is(map[string]string{"state": "completed"})
 }
 
 // A person buys add-ons with a line, changes plan, drops everything and is blocked, comes back, and leaves; by the mobile
@@ -30,36 +31,36 @@ func TestTheLifeOfALineInOrders(t *testing.T) {
 		account := s.newAccount()
 		done := s.carried("POST", `{"accountId":"`+account+`","cartItem":[{"action":"ADD","productOffering":{"id":"plus","includedItems":[{"id":"extra","quantity":1,"action":"ADD"}]}}],
 			"userData":[{"name":"CHANNEL","value":"web"},{"name":"SCHEDULE","value":"IMMEDIATE"}]}`)
-		line := done.at("productOrderItem.0.product.id")
-		number := s.do("GET", "/api/subscription/"+line, "").want(200).at("mobileNumber")
-		if !strings.Contains(s.do("GET", "/api/subscription/bundleBalance?subscriptionId="+line, "").want(200).raw, "Extra data") {
+		line := done.At("productOrderItem.0.product.id")
+		number := s.do("GET", "/api/subscription/"+line, "").Want(200).At("mobileNumber")
+		if !strings.Contains(s.do("GET", "/api/subscription/bundleBalance?subscriptionId="+line, "").Want(200).Raw, "Extra data") {
 			t.Error("the add-on brought nothing")
 		}
-		again := s.do("POST", "/api/productOrder", `{"subscriptionId":"`+number+`","productOrderItem":[{"productOffering":{"id":"extra"}},{"productOffering":{"id":"weekly"}}]}`).want(409)
-		if !strings.Contains(again.raw, "needed now") {
-			t.Errorf("it is not said that the money is short: %s", again.raw)
+		again := s.do("POST", "/api/productOrder", `{"subscriptionId":"`+number+`","productOrderItem":[{"productOffering":{"id":"extra"}},{"productOffering":{"id":"weekly"}}]}`).Want(409)
+		if !strings.Contains(again.Raw, "needed now") {
+			t.Errorf("it is not said that the money is short: %s", again.Raw)
 		}
 		s.do("POST", "/api/subscription/topup", `{"subscriptionId":"`+line+`","amount":{"unit":"CHF","value":50},"reference":"r1"}`)
 		s.carried("POST", `{"subscriptionId":"`+number+`","productOrderItem":[{"productOffering":{"id":"weekly"}}]}`)
 		s.carried("POST", `{"userData":[{"name":"SUBSCRIPTION_ID","value":"+`+number+`"}],"productOrderItem":[{"action":"modify","productOffering":{"id":"start"}}]}`)
-		s.do("GET", "/api/subscription/"+line+"/pricePlan", "").want(200).is(map[string]string{"name": "Start"})
+		s.do("GET", "/api/subscription/"+line+"/pricePlan", "").Want(200).Is(map[string]string{"name": "Start"})
 
 		s.carried("PUT", `{"subscriptionId":"`+number+`","productOrderItem":[{"productOffering":{"id":"extra"}},{"productOffering":{"id":"weekly"}},{"productOffering":{"id":"start"}}]}`)
-		s.do("GET", "/api/subscription/"+number, "").want(200).is(map[string]string{"state": "LOCKED"})
+		s.do("GET", "/api/subscription/"+number, "").Want(200).Is(map[string]string{"state": "LOCKED"})
 		if l := s.house.Net.Line(id.ID(line)); !l.Barred || !l.Connected {
 			t.Errorf("the network has it %+v", l)
 		}
-		s.do("PUT", "/api/productOrder", `{"subscriptionId":"`+number+`","productOrderItem":[{"productOffering":{"id":"start"}}]}`).want(409)
-		s.do("POST", "/api/productOrder", `{"subscriptionId":"`+number+`","productOrderItem":[{"productOffering":{"id":"extra"}}]}`).want(409)
+		s.do("PUT", "/api/productOrder", `{"subscriptionId":"`+number+`","productOrderItem":[{"productOffering":{"id":"start"}}]}`).Want(409)
+		s.do("POST", "/api/productOrder", `{"subscriptionId":"`+number+`","productOrderItem":[{"productOffering":{"id":"extra"}}]}`).Want(409)
 		s.carried("POST", `{"subscriptionId":"`+number+`","productOrderItem":[{"productOffering":{"id":"plus"}}]}`)
-		s.do("GET", "/api/subscription/"+number, "").want(200).is(map[string]string{"state": "ACTIVE"})
+		s.do("GET", "/api/subscription/"+number, "").Want(200).Is(map[string]string{"state": "ACTIVE"})
 		if l := s.house.Net.Line(id.ID(line)); l.Barred {
 			t.Error("the network has it barred still")
 		}
 
 		s.carried("POST", `{"accountId":"`+account+`","productOrderItem":[{"action":"delete","product":{"id":"`+number+`"}}]}`)
-		s.do("GET", "/api/subscription/"+line, "").want(200).is(map[string]string{"state": "INACTIVE"})
-		s.do("POST", "/api/productOrder", `{"accountId":"`+account+`","productOrderItem":[{"action":"delete","product":{"id":"`+line+`"}}]}`).want(409)
+		s.do("GET", "/api/subscription/"+line, "").Want(200).Is(map[string]string{"state": "INACTIVE"})
+		s.do("POST", "/api/productOrder", `{"accountId":"`+account+`","productOrderItem":[{"action":"delete","product":{"id":"`+line+`"}}]}`).Want(409)
 		s.house.Balanced(s.ctx, t)
 	})
 }
@@ -69,20 +70,20 @@ func TestOrdersAreCancelled(t *testing.T) {
 		account := s.newAccount()
 		plan := `"productOrderItem":[{"productOffering":{"id":"start"}}]`
 		later := s.house.Store.Now(s.ctx).Add(48 * time.Hour).UTC().Format(time.RFC3339)
-		first := s.do("POST", "/api/productOrder", `{"accountId":"`+account+`","requestedStartDate":"`+later+`",`+plan+`}`).want(201).is(map[string]string{"state": "pending"})
-		asked := s.do("POST", "/api/productOrder/cancel", `{"productOrder":{"id":"`+first.at("id")+`"},"cancellationReason":"moved"}`).want(201).is(map[string]string{"state": "done"})
-		s.do("GET", "/api/productOrder/cancel/"+asked.at("id"), "").want(200).is(map[string]string{"productOrder.id": first.at("id")})
-		if n := s.do("GET", "/api/productOrder/cancel", "").want(200).len(); n != 1 {
+		first := s.do("POST", "/api/productOrder", `{"accountId":"`+account+`","requestedStartDate":"`+later+`",`+plan+`}`).Want(201).Is(map[string]string{"state": "pending"})
+		asked := s.do("POST", "/api/productOrder/cancel", `{"productOrder":{"id":"`+first.At("id")+`"},"cancellationReason":"moved"}`).Want(201).Is(map[string]string{"state": "done"})
+		s.do("GET", "/api/productOrder/cancel/"+asked.At("id"), "").Want(200).Is(map[string]string{"productOrder.id": first.At("id")})
+		if n := s.do("GET", "/api/productOrder/cancel", "").Want(200).Len(); n != 1 {
 			t.Errorf("%d requests", n)
 		}
-		s.do("GET", "/api/productOrder/"+first.at("id"), "").want(200).is(map[string]string{"state": "cancelled", "cancellationReason": "moved"})
-		second := s.do("POST", "/api/productOrder", `{"accountId":"`+account+`",`+plan+`}`).want(201)
-		s.do("DELETE", "/api/productOrder/"+second.at("id"), "").want(204)
-		s.do("DELETE", "/api/productOrder/"+second.at("id"), "").want(409)
-		s.do("DELETE", "/api/productOrder/ord_x", "").want(404)
-		s.do("POST", "/api/productOrder/cancel", `{}`).want(400)
+		s.do("GET", "/api/productOrder/"+first.At("id"), "").Want(200).Is(map[string]string{"state": "cancelled", "cancellationReason": "moved"})
+		second := s.do("POST", "/api/productOrder", `{"accountId":"`+account+`",`+plan+`}`).Want(201)
+		s.do("DELETE", "/api/productOrder/"+second.At("id"), "").Want(204)
+		s.do("DELETE", "/api/productOrder/"+second.At("id"), "").Want(409)
+		s.do("DELETE", "/api/productOrder/ord_x", "").Want(404)
+		s.do("POST", "/api/productOrder/cancel", `{}`).Want(400)
 		s.house.Work(s.ctx, s.t)
-		if n := s.do("GET", "/api/subscription?accountId="+account, "").want(200).len(); n != 0 {
+		if n := s.do("GET", "/api/subscription?accountId="+account, "").Want(200).Len(); n != 0 {
 			t.Errorf("%d lines", n)
 		}
 	})
@@ -92,41 +93,41 @@ func TestTheStatusOfAPortIsAskedFor(t *testing.T) {
 	each(t, func(s *server) {
 		account := s.newAccount()
 		placed := s.do("POST", "/api/productOrder", `{"accountId":"`+account+`","productOrderItem":[{"productOffering":{"id":"start"}}],
-			"userData":[{"name":"MSISDN","value":"0761234567"},{"name":"DONOR_NETWORK_ID","value":"SALT"}]}`).want(201)
-		status := "/api/productOrder/npg/" + placed.at("id") + "/status"
-		s.do("PATCH", status, "").want(200).is(map[string]string{"status": "DRAFT", "numberToPort": "41761234567"})
+			"userData":[{"name":"MSISDN","value":"0761234567"},{"name":"DONOR_NETWORK_ID","value":"SALT"}]}`).Want(201)
+		status := "/api/productOrder/npg/" + placed.At("id") + "/status"
+		s.do("PATCH", status, "").Want(200).Is(map[string]string{"status": "DRAFT", "numberToPort": "41761234567"})
 		s.house.Work(s.ctx, s.t)
-		s.do("PATCH", status, "").want(200).is(map[string]string{"status": "APPROVAL_PENDING", "donorNetworkId": "SALT", "crossedPONR": "false"})
-		other := s.do("POST", "/api/productOrder", `{"accountId":"`+account+`","productOrderItem":[{"productOffering":{"id":"start"}}]}`).want(201)
-		s.do("PATCH", "/api/productOrder/npg/"+other.at("id")+"/status", "").want(404)
+		s.do("PATCH", status, "").Want(200).Is(map[string]string{"status": "APPROVAL_PENDING", "donorNetworkId": "SALT", "crossedPONR": "false"})
+		other := s.do("POST", "/api/productOrder", `{"accountId":"`+account+`","productOrderItem":[{"productOffering":{"id":"start"}}]}`).Want(201)
+		s.do("PATCH", "/api/productOrder/npg/"+other.At("id")+"/status", "").Want(404)
 	})
 }
 
 func TestACartIsPricedAndOrderedOnce(t *testing.T) {
 	each(t, func(s *server) {
-		opened := s.do("POST", "/api/quickPrepaidBillingAccount", `{"givenName":"Jane","familyName":"Doe"}`).want(201)
-		customer := opened.at("customer.id")
+		opened := s.do("POST", "/api/quickPrepaidBillingAccount", `{"givenName":"Jane","familyName":"Doe"}`).Want(201)
+		customer := opened.At("customer.id")
 		made := s.do("POST", "/api/shoppingCart/", `{"customerId":"`+customer+`","cartItem":[{"action":"ADD","id":1,
-			"productOffering":{"id":"plus","includedItems":[{"id":"extra","quantity":2,"action":"ADD"}]}}]}`).want(201)
-		made.is(map[string]string{
+			"productOffering":{"id":"plus","includedItems":[{"id":"extra","quantity":2,"action":"ADD"}]}}]}`).Want(201)
+		made.Is(map[string]string{
 			"status": "active", "customerId": customer, "cartItem.0.id": "1", "cartItem.0.cartItem.0.productOffering.name": "Extra",
 			"cartTotalPrice.0.priceType": "recurring", "cartTotalPrice.0.price.taxIncludedAmount.value": "19.9",
 			"cartTotalPrice.1.priceType": "oneTime", "cartTotalPrice.1.price.taxIncludedAmount.value": "4",
 			"cartTotalPrice.2.priceType": "tax", "cartTotalPrice.2.price.taxIncludedAmount.value": "1.79",
 		})
-		if found := s.do("GET", "/api/shoppingCart?customerId="+customer, "").want(200); found.len() != 1 || found.at("0.id") != made.at("id") {
-			t.Errorf("%s", found.raw)
+		if found := s.do("GET", "/api/shoppingCart?customerId="+customer, "").Want(200); found.Len() != 1 || found.At("0.id") != made.At("id") {
+			t.Errorf("%s", found.Raw)
 		}
-		path := "/api/shoppingCart/" + made.at("id")
-		s.do("PATCH", path, `{"cartItem":[{"productOffering":{"id":"start"}}]}`).want(200).is(map[string]string{"cartItem.0.productOffering.name": "Start"})
-		s.do("PATCH", path, `{"cartItem":[{"productOffering":{"id":"nope"}}]}`).want(400)
-		order := `{"accountId":"` + opened.at("id") + `","cartId":"` + made.at("id") + `"}`
+		path := "/api/shoppingCart/" + made.At("id")
+		s.do("PATCH", path, `{"cartItem":[{"productOffering":{"id":"start"}}]}`).Want(200).Is(map[string]string{"cartItem.0.productOffering.name": "Start"})
+		s.do("PATCH", path, `{"cartItem":[{"productOffering":{"id":"nope"}}]}`).Want(400)
+		order := `{"accountId":"` + opened.At("id") + `","cartId":"` + made.At("id") + `"}`
 		done := s.carried("POST", order)
-		s.do("GET", path, "").want(200).is(map[string]string{"status": "ordered", "productOrder.id": done.at("id")})
-		s.do("POST", "/api/productOrder", order).want(409)
-		s.do("PATCH", path, `{"cartItem":[]}`).want(409)
-		empty := s.do("POST", "/api/shoppingCart", `{}`).want(201)
-		s.do("POST", "/api/productOrder", `{"accountId":"`+opened.at("id")+`","cartId":"`+empty.at("id")+`"}`).want(409)
-		s.do("DELETE", "/api/shoppingCart/"+empty.at("id"), "").want(204)
+		s.do("GET", path, "").Want(200).Is(map[string]string{"status": "ordered", "productOrder.id": done.At("id")})
+		s.do("POST", "/api/productOrder", order).Want(409)
+		s.do("PATCH", path, `{"cartItem":[]}`).Want(409)
+		empty := s.do("POST", "/api/shoppingCart", `{}`).Want(201)
+		s.do("POST", "/api/productOrder", `{"accountId":"`+opened.At("id")+`","cartId":"`+empty.At("id")+`"}`).Want(409)
+		s.do("DELETE", "/api/shoppingCart/"+empty.At("id"), "").Want(204)
 	})
 }

@@ -2,14 +2,9 @@ package cm_test
 
 import (
 	"context"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"strconv"
-	"strings"
 	"testing"
-
-	"github.com/go-json-experiment/json"
 
 	"github.com/demarc-bss/demarc/internal/api/cm"
 	"github.com/demarc-bss/demarc/internal/api/op"
@@ -76,92 +71,8 @@ func handler(t *testing.T, h *ordertest.House) http.Handler {
 	return optest.Declared(t, table, served)
 }
 
-// reply is an answer.
-type reply struct {
-	t      *testing.T
-	status int
-	header http.Header
-	raw    string
-	body   any
-}
-
 // do sends a request; headers are "Name: value".
-func (s *server) do(method, path, body string, headers ...string) reply {
+func (s *server) do(method, path, body string, headers ...string) optest.Reply {
 	s.t.Helper()
-	r := httptest.NewRequest(method, "http://demarc.test"+path, strings.NewReader(body))
-	if body != "" {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	for _, h := range headers {
-		name, value, _ := strings.Cut(h, ": ")
-		r.Header.Set(name, value)
-	}
-	w := httptest.NewRecorder()
-	s.handler.ServeHTTP(w, r)
-	text, err := io.ReadAll(w.Result().Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	a := reply{t: s.t, status: w.Code, header: w.Result().Header, raw: string(text)}
-	if len(text) > 0 {
-		if err := json.Unmarshal(text, &a.body); err != nil {
-			s.t.Fatalf("%s %s answers what is not JSON: %s", method, path, text)
-		}
-	}
-	return a
-}
-
-// want holds the status.
-func (a reply) want(status int) reply {
-	a.t.Helper()
-	if a.status != status {
-		a.t.Fatalf("status %d, want %d: %s", a.status, status, a.raw)
-	}
-	return a
-}
-
-// at is the value at a path: "bucket.0.name"; "" for what is not there.
-func (a reply) at(path string) string {
-	v := a.body
-	for step := range strings.SplitSeq(path, ".") {
-		switch x := v.(type) {
-		case map[string]any:
-			v = x[step]
-		case []any:
-			n, err := strconv.Atoi(step)
-			if err != nil || n >= len(x) {
-				return ""
-			}
-			v = x[n]
-		default:
-			return ""
-		}
-	}
-	switch x := v.(type) {
-	case nil:
-		return ""
-	case string:
-		return x
-	}
-	text, err := json.Marshal(v, json.Deterministic(true))
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return string(text)
-}
-
-// is holds values by path.
-func (a reply) is(want map[string]string) reply {
-	a.t.Helper()
-	for path, value := range want {
-		if got := a.at(path); got != value {
-			a.t.Errorf("%s is %q, want %q in %s", path, got, value, a.raw)
-		}
-	}
-	return a
-}
-
-func (a reply) len() int {
-	items, _ := a.body.([]any)
-	return len(items)
+	return optest.Send(s.t, s.handler, method, path, body, headers...)
 }

@@ -16,36 +16,36 @@ import (
 // sold is a line of an account, as the order made it.
 func (s *server) sold(plan string) (account, line string) {
 	s.t.Helper()
-	account = s.do("POST", "/api/quickPrepaidBillingAccount", `{"givenName":"Jane","familyName":"Doe"}`).want(201).at("id")
-	return account, s.order(account, s.offering(plan)).at("productOrderItem.0.product.id")
+	account = s.do("POST", "/api/quickPrepaidBillingAccount", `{"givenName":"Jane","familyName":"Doe"}`).Want(201).At("id")
+	return account, s.order(account, s.offering(plan)).At("productOrderItem.0.product.id")
 }
 
 func TestSubscriptionsAreFoundInManyWays(t *testing.T) {
 	each(t, func(s *server) {
 		account, line := s.sold("Plus")
 		_, other := s.sold("Start")
-		one := s.do("GET", "/api/subscription/"+line, "").want(200)
-		customer := s.do("GET", "/api/billingAccount/"+account, "").want(200).at("relatedParty.0.id")
+		one := s.do("GET", "/api/subscription/"+line, "").Want(200)
+		customer := s.do("GET", "/api/billingAccount/"+account, "").Want(200).At("relatedParty.0.id")
 		for query, want := range map[string]string{
-			"accountID=" + account: line, "customerId=" + customer: line, "mobileNumber=" + one.at("mobileNumber"): line, "iccid=" + one.at("iccid"): line,
+			"accountID=" + account: line, "customerId=" + customer: line, "mobileNumber=" + one.At("mobileNumber"): line, "iccid=" + one.At("iccid"): line,
 			"accountID=" + account + "&state=ACTIVE": line, "accountID=" + account + "&state=1": line, "accountID=" + account + "&subscriptionType=PREPAID": line,
 			"accountID=" + account + "&state=SUSPENDED": "", "accountID=" + account + "&subscriptionType=POSTPAID": "",
 		} {
-			found := s.do("GET", "/api/subscription?"+query, "").want(200)
-			if got := found.at("0.id"); got != want || found.len() > 1 {
+			found := s.do("GET", "/api/subscription?"+query, "").Want(200)
+			if got := found.At("0.id"); got != want || found.Len() > 1 {
 				t := s.t
-				t.Errorf("%s finds %s", query, found.raw)
+				t.Errorf("%s finds %s", query, found.Raw)
 			}
 		}
-		if n := s.do("GET", "/api/subscription", "").want(200).len(); n != 2 {
+		if n := s.do("GET", "/api/subscription", "").Want(200).Len(); n != 2 {
 			s.t.Errorf("%d subscriptions, %s", n, other)
 		}
-		s.do("GET", "/api/subscription?state=lost", "").want(400)
-		s.do("GET", "/api/subscription?customerId=cus_nobody", "").want(404)
-		s.do("GET", "/api/subscription?iccid=", "").want(400)
-		types := s.do("GET", "/api/subscription/type", "").want(200).is(map[string]string{"0.subscriptionType": "PREPAID", "0.pricePlanCount": "2"})
-		if types.len() != 1 {
-			s.t.Errorf("%s", types.raw)
+		s.do("GET", "/api/subscription?state=lost", "").Want(400)
+		s.do("GET", "/api/subscription?customerId=cus_nobody", "").Want(404)
+		s.do("GET", "/api/subscription?iccid=", "").Want(400)
+		types := s.do("GET", "/api/subscription/type", "").Want(200).Is(map[string]string{"0.subscriptionType": "PREPAID", "0.pricePlanCount": "2"})
+		if types.Len() != 1 {
+			s.t.Errorf("%s", types.Raw)
 		}
 	})
 }
@@ -53,23 +53,23 @@ func TestSubscriptionsAreFoundInManyWays(t *testing.T) {
 func TestWhatASubscriptionIsAndWas(t *testing.T) {
 	each(t, func(s *server) {
 		_, line := s.sold("Plus")
-		number := s.do("GET", "/api/subscription/"+line, "").want(200).at("mobileNumber")
-		s.do("GET", "/api/subscription/profile?mobileNumber="+number, "").want(200).is(map[string]string{
+		number := s.do("GET", "/api/subscription/"+line, "").Want(200).At("mobileNumber")
+		s.do("GET", "/api/subscription/profile?mobileNumber="+number, "").Want(200).Is(map[string]string{
 			"status.state": "ACTIVE", "billing.balance.value": "5.1", "billing.monthlySpend.value": "0", "billing.accountState": "active", "profile.paidType": "PREPAID",
 		})
-		plan := s.do("GET", "/api/subscription/"+number+"/pricePlan", "").want(200).is(map[string]string{"name": "Plus", "history.0.name": "Plus", "renewal.periods": "1"})
-		if plan.at("renewal.next") == "" || plan.at("addOn") != "[]" {
-			s.t.Errorf("%s", plan.raw)
+		plan := s.do("GET", "/api/subscription/"+number+"/pricePlan", "").Want(200).Is(map[string]string{"name": "Plus", "history.0.name": "Plus", "renewal.periods": "1"})
+		if plan.At("renewal.next") == "" || plan.At("addOn") != "[]" {
+			s.t.Errorf("%s", plan.Raw)
 		}
-		s.do("GET", "/api/subscription/"+line+"/service", "").want(200)
-		s.do("GET", "/api/subscription/supplementaryData?subscriptionId="+line, "").want(200).is(map[string]string{"subscriptionId": line})
-		history := s.do("GET", "/api/subscription/"+line+"/stateHistory", "").want(200).is(map[string]string{
+		s.do("GET", "/api/subscription/"+line+"/service", "").Want(200)
+		s.do("GET", "/api/subscription/supplementaryData?subscriptionId="+line, "").Want(200).Is(map[string]string{"subscriptionId": line})
+		history := s.do("GET", "/api/subscription/"+line+"/stateHistory", "").Want(200).Is(map[string]string{
 			"0.attribute": "state", "0.to": "active", "0.from": "pending",
 		})
-		if page := s.do("GET", "/api/subscription/"+line+"/stateHistory?limit=1&offset=1", "").want(206); page.len() != 1 || page.at("0.attribute") != history.at("1.attribute") {
-			s.t.Errorf("%s of %s", page.raw, history.raw)
+		if page := s.do("GET", "/api/subscription/"+line+"/stateHistory?limit=1&offset=1", "").Want(206); page.Len() != 1 || page.At("0.attribute") != history.At("1.attribute") {
+			s.t.Errorf("%s of %s", page.Raw, history.Raw)
 		}
-		s.do("GET", "/api/subscription/41799999999/stateHistory", "").want(404)
+		s.do("GET", "/api/subscription/41799999999/stateHistory", "").Want(404)
 	})
 }
 
@@ -118,7 +118,7 @@ func TestLimitsAreForThoseWhoseAttributeAllowsIt(t *testing.T) {
 				s.t.Errorf("%s %s: %d, want %d: %s", c.path, c.body, code, c.want, text)
 			}
 		}
-		s.do("GET", "/api/subscription/profile?subscriptionId="+line, "").want(200).is(map[string]string{
+		s.do("GET", "/api/subscription/profile?subscriptionId="+line, "").Want(200).Is(map[string]string{
 			"billing.creditLimit.value": "20", "billing.monthlySpendLimit": "",
 		})
 		w, err := s.house.Balances.Wallet(s.ctx, id.ID(line))
