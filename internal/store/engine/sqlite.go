@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -83,6 +84,10 @@ func OpenSQLite(path string, o Options, docs Docs) (Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: open %s: %w", path, err)
 	}
+	temporary.Do(func() { err = writer.keepTemporary(filepath.Dir(path)) })
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("store: open %s: %w", path, err), db.closeAll())
+	}
 	for range o.Readers {
 		r, err := db.open(drv, path, readerCacheKiB, true)
 		if err != nil {
@@ -100,7 +105,11 @@ func (db *sqliteDB) open(drv *sqlite.Driver, path string, cacheKiB int, readOnly
 	q.Set("_journal_mode", "WAL")
 	q.Set("_synchronous", db.pace.synchronous)
 	q.Add("_pragma", fmt.Sprintf("cache_size(-%d)", cacheKiB))
-	q.Add("_pragma", "temp_store(MEMORY)")
+	if readOnly {
+		// Not for the writer: a savepoint's pages, kept in memory, stand in a list of small pieces, and whenever a part of a
+		// large write ends SQLite walks through it; in a file it does not.
+		q.Add("_pragma", "temp_store(MEMORY)")
+	}
 	q.Add("_pragma", "journal_size_limit(67108864)")
 	q.Add("_pragma", fmt.Sprintf("wal_autocheckpoint(%d)", db.pace.checkpoint))
 	if readOnly {
@@ -119,6 +128,18 @@ func (db *sqliteDB) open(drv *sqlite.Driver, path string, cacheKiB int, readOnly
 	c.giveBack = func() { db.readers <- c }
 	db.all = append(db.all, c)
 	return c, nil
+}
+
+// temporary is set once: SQLite has one folder for the temporary files of a process.
+var temporary sync.Once
+
+// keepTemporary has SQLite write temporary files beside the database: a machine may have no other folder to write to.
+func (c *sqliteConn) keepTemporary(dir string) error {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	return c.Script(context.Background(), "PRAGMA temp_store_directory = '"+strings.ReplaceAll(abs, "'", "''")+"'")
 }
 
 // sqliteDriver is a driver of our own, so that our functions are not registered for the whole process.

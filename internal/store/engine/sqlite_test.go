@@ -71,3 +71,29 @@ func TestOnlyAFleetingFileIsNotFlushed(t *testing.T) {
 		}
 	}
 }
+
+// What a savepoint remembers of a large write goes to a file beside the database: kept in memory, each part of the write
+// that ended cost a walk through all of it.
+func TestTemporaryFilesStandBesideTheDatabase(t *testing.T) {
+	dir := t.TempDir()
+	db, err := OpenSQLite(filepath.Join(dir, "a.db"), Options{Readers: 1, Group: 8}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	err = db.Write(t.Context(), "", func(x *Tx) error {
+		var kept int64
+		if _, err := Row(t.Context(), x.Conn, "PRAGMA temp_store", nil, &kept); err != nil || kept != 0 {
+			t.Errorf("the writer keeps temporary files by %d: %v", kept, err)
+		}
+		var at string
+		found, err := Row(t.Context(), x.Conn, "PRAGMA temp_store_directory", nil, &at)
+		if !found || err != nil {
+			t.Errorf("SQLite has no folder for temporary files: %v", err)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
