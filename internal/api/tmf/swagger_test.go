@@ -88,6 +88,8 @@ func one(t tmf630.Type, name string, depth int) any {
 		return "42"
 	case "unit", "units":
 		return "EUR"
+	case "lifecycleStatus":
+		return "Active"
 	}
 	return "a " + strings.TrimPrefix(name, "@")
 }

@@ -103,27 +103,11 @@ func newServer(t *testing.T) *server {
 	return &server{t, optest.Declared(t, table, h), d, hubs, s}
 }
 
-// do sends a request, with a header if one is given, and fails the test unless it is answered with the
+// do sends a request; headers are "Name: value". It fails the test unless it is answered with the
 // status. The answer is decoded.
 func (s *server) do(method, path, body string, status int, header ...string) any {
 	s.t.Helper()
-	r := httptest.NewRequest(method, "http://demarc.test"+path, strings.NewReader(body))
-	r.Header.Set("Content-Type", "application/json")
-	if len(header) == 2 {
-		r.Header.Set(header[0], header[1])
-	}
-	w := httptest.NewRecorder()
-	s.handler.ServeHTTP(w, r)
-	if w.Code != status {
-		s.t.Fatalf("%s %s: %d, want %d: %s", method, path, w.Code, status, w.Body)
-	}
-	var v any
-	if w.Body.Len() > 0 {
-		if err := json.Unmarshal(w.Body.Bytes(), &v); err != nil {
-			s.t.Fatalf("%s %s: %v", method, path, err)
-		}
-	}
-	return v
+	return optest.Send(s.t, s.handler, method, path, body, header...).Want(status).Body
 }
 
 // TestTheLifeOfEveryResource follows what the official kits do, for every resource of every API.
@@ -207,8 +191,8 @@ func TestSubscribingToAnAPI(t *testing.T) {
 		t.Error("the secret is shown again")
 	}
 	keyed := `{"callback":"` + listener.URL + `/again"}`
-	twice := s.do("POST", customers+"/hub", keyed, 201, "Idempotency-Key", "k1").(map[string]any)
-	s.do("POST", customers+"/hub", keyed, 409, "Idempotency-Key", "k1") // its secret is not kept to be shown again
+	twice := s.do("POST", customers+"/hub", keyed, 201, "Idempotency-Key: k1").(map[string]any)
+	s.do("POST", customers+"/hub", keyed, 409, "Idempotency-Key: k1") // its secret is not kept to be shown again
 	s.do("DELETE", customers+"/hub/"+twice["id"].(string), "", 204)
 	if n := len(s.do("GET", customers+"/hub", "", 200).([]any)); n != 1 {
 		t.Errorf("%d subscriptions", n)

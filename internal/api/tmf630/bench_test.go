@@ -18,7 +18,7 @@ func BenchmarkGet(b *testing.B) {
 func BenchmarkBare(b *testing.B) {
 	s := newServer(b)
 	i := s.create("Moon Football Club", `"contactMedium":[{"mediumType":"email","preferred":true,"characteristic":{"emailAddress":"moon@example.com","city":"Graz"}}]`)
-	text := []byte(s.do("GET", "/"+i, "").want(200).body)
+	text := []byte(s.do("GET", "/"+i, "").Want(200).Raw)
 	over(b, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json;charset=utf-8")
 		_, _ = w.Write(text)

@@ -13,30 +13,30 @@ import (
 func TestReadingOne(t *testing.T) {
 	s := newServer(t)
 	i := s.create("Moon", `"x-note":{"deep":[1.50,12345678901234567890]}`)
-	a := s.do("GET", "/"+i, "").want(200)
-	if got := a.header.Get("Content-Type"); got != "application/json;charset=utf-8" {
+	a := s.do("GET", "/"+i, "").Want(200)
+	if got := a.Header.Get("Content-Type"); got != "application/json;charset=utf-8" {
 		t.Errorf("Content-Type %q", got)
 	}
-	if got := a.header.Get("ETag"); got != `"v1"` {
+	if got := a.Header.Get("ETag"); got != `"v1"` {
 		t.Errorf("ETag %q", got)
 	}
 	prefix := `{"id":"` + i + `","href":"http://demarc.test` + base + "/" + i + `",`
-	if !strings.HasPrefix(a.body, prefix) {
-		t.Errorf("%s\ndoes not begin with\n%s", a.body, prefix)
+	if !strings.HasPrefix(a.Raw, prefix) {
+		t.Errorf("%s\ndoes not begin with\n%s", a.Raw, prefix)
 	}
-	if !strings.Contains(a.body, `1.50,12345678901234567890`) {
-		t.Errorf("an extension lost digits: %s", a.body)
+	if !strings.Contains(a.Raw, `1.50,12345678901234567890`) {
+		t.Errorf("an extension lost digits: %s", a.Raw)
 	}
-	o := a.object()
+	o := a.Object()
 	if o["@type"] != "Customer" || o["name"] != "Moon" {
 		t.Errorf("%v", o)
 	}
 	for _, unknown := range []string{"/cus_nothing", "/c2df1950-c17c-4576-9c22-e59073a4a86a", "/%22"} {
-		if p := s.do("GET", unknown, "").want(404).object(); p["@type"] != "Error" || p["code"] != "notFound" || p["status"] != "404" {
+		if p := s.do("GET", unknown, "").Want(404).Object(); p["@type"] != "Error" || p["code"] != "notFound" || p["status"] != "404" {
 			t.Errorf("%v", p)
 		}
 	}
-	if s.do("GET", "/"+i, "", "spid: 2").status != 404 {
+	if s.do("GET", "/"+i, "", "spid: 2").Status != 404 {
 		t.Error("another service provider sees it")
 	}
 }
@@ -45,12 +45,12 @@ func TestConditionalRead(t *testing.T) {
 	s := newServer(t)
 	i := s.create("Moon")
 	for _, tag := range []string{`"v1"`, `W/"v1"`, `"v7", "v1"`, `*`} {
-		a := s.do("GET", "/"+i, "", "If-None-Match: "+tag).want(304)
-		if a.body != "" || a.header.Get("ETag") != `"v1"` {
-			t.Errorf("%s: %q %v", tag, a.body, a.header)
+		a := s.do("GET", "/"+i, "", "If-None-Match: "+tag).Want(304)
+		if a.Raw != "" || a.Header.Get("ETag") != `"v1"` {
+			t.Errorf("%s: %q %v", tag, a.Raw, a.Header)
 		}
 	}
-	s.do("GET", "/"+i, "", `If-None-Match: "v2"`).want(200)
+	s.do("GET", "/"+i, "", `If-None-Match: "v2"`).Want(200)
 }
 
 func TestFields(t *testing.T) {
@@ -74,21 +74,21 @@ func TestFields(t *testing.T) {
 		{"fields=name.first", ``},
 		{"fields=engagedParty", `"engagedParty":{"id":"500","@referredType":"Organization"}`},
 	} {
-		one := s.do("GET", "/"+i+"?"+c.query, "").want(200)
-		if got := selected(one.body); got != canonical(c.want) {
+		one := s.do("GET", "/"+i+"?"+c.query, "").Want(200)
+		if got := selected(one.Raw); got != canonical(c.want) {
 			t.Errorf("%s: %s, want %s", c.query, got, canonical(c.want))
 		}
-		if !strings.Contains(one.body, `"id":"`+i+`"`) || !strings.Contains(one.body, `"href":"http://demarc.test`) || !strings.Contains(one.body, `"@type":"Customer"`) {
-			t.Errorf("%s leaves out id, href or @type: %s", c.query, one.body)
+		if !strings.Contains(one.Raw, `"id":"`+i+`"`) || !strings.Contains(one.Raw, `"href":"http://demarc.test`) || !strings.Contains(one.Raw, `"@type":"Customer"`) {
+			t.Errorf("%s leaves out id, href or @type: %s", c.query, one.Raw)
 		}
-		if all := s.do("GET", "?"+c.query, "").want(200); all.body != "["+one.body+"]" {
-			t.Errorf("%s: the list has %s", c.query, all.body)
+		if all := s.do("GET", "?"+c.query, "").Want(200); all.Raw != "["+one.Raw+"]" {
+			t.Errorf("%s: the list has %s", c.query, all.Raw)
 		}
 	}
-	if whole := s.do("GET", "/"+i+"?fields=", "").want(200); !strings.Contains(whole.body, `"status"`) {
-		t.Errorf("empty fields: %s", whole.body)
+	if whole := s.do("GET", "/"+i+"?fields=", "").Want(200); !strings.Contains(whole.Raw, `"status"`) {
+		t.Errorf("empty fields: %s", whole.Raw)
 	}
-	s.do("GET", "/"+i+"?fields=a..b", "").want(400)
+	s.do("GET", "/"+i+"?fields=a..b", "").Want(400)
 }
 
 // selected is the answer without id, href and @type, its members in order.
@@ -149,11 +149,11 @@ func TestFiltering(t *testing.T) {
 		{"engagedParty.id=500&name=Sun", "Sun"},
 	} {
 		query := strings.NewReplacer(" ", "%20", "^", "%5E", ">", "%3E", "<", "%3C", "@", "%40").Replace(c.query)
-		a := s.do("GET", "?"+query, "").want(200)
-		if got := a.names(); got != c.names {
+		a := s.do("GET", "?"+query, "").Want(200)
+		if got := a.Each("name"); got != c.names {
 			t.Errorf("%s: %q, want %q", c.query, got, c.names)
 		}
-		if got, want := a.header.Get("X-Total-Count"), fmt.Sprint(len(a.list())); got != want {
+		if got, want := a.Header.Get("X-Total-Count"), fmt.Sprint(a.Len()); got != want {
 			t.Errorf("%s: X-Total-Count %s of %s", c.query, got, want)
 		}
 	}
@@ -161,7 +161,7 @@ func TestFiltering(t *testing.T) {
 		"name.like=x": 400, "filter=$[?(@.name=='x')]": 501, "filter=$[": 400, "validFor.endDateTime.gt=soon": 400,
 		"name.regex=(": 400, "href.regex=x": 400, "expand=account": 501, "contactMedium.preferred=perhaps": 400,
 	} {
-		if p := s.do("GET", "?"+query, "").want(status).object(); p["@type"] != "Error" || p["reason"] == "" {
+		if p := s.do("GET", "?"+query, "").Want(status).Object(); p["@type"] != "Error" || p["reason"] == "" {
 			t.Errorf("%s: %v", query, p)
 		}
 	}
@@ -177,12 +177,12 @@ func TestSorting(t *testing.T) {
 		"sort=status,-name": "C,B,A", "sort=-status,name": "A,B,C", "sort=x-n": "A,B,C", "sort=-x-n": "B,A,C",
 		"sort=engagedParty.id": "B,A,C", "sort=id": "B,A,C", "sort=-href": "C,A,B", "sort=": "B,A,C",
 	} {
-		if got := s.do("GET", "?"+query, "").want(200).names(); got != names {
+		if got := s.do("GET", "?"+query, "").Want(200).Each("name"); got != names {
 			t.Errorf("%s: %s, want %s", query, got, names)
 		}
 	}
 	for _, bad := range []string{"sort=a..b", "sort=name.first", "sort=-"} {
-		s.do("GET", "?"+bad, "").want(400)
+		s.do("GET", "?"+bad, "").Want(400)
 	}
 }
 
@@ -207,19 +207,19 @@ func TestPaging(t *testing.T) {
 		{"limit=5&name=n1", 200, 1, "n1", "self=0/5 first=0/5 last=0/5"},
 		{"limit=5&name=none", 200, 0, "", "self=0/5 first=0/5 last=0/5"},
 	} {
-		a := s.do("GET", "?"+c.query, "").want(c.status)
-		if got := a.names(); got != c.names {
+		a := s.do("GET", "?"+c.query, "").Want(c.status)
+		if got := a.Each("name"); got != c.names {
 			t.Errorf("%s: %s", c.query, got)
 		}
-		if got := a.header.Get("X-Result-Count"); got != fmt.Sprint(c.count) {
+		if got := a.Header.Get("X-Result-Count"); got != fmt.Sprint(c.count) {
 			t.Errorf("%s: X-Result-Count %s", c.query, got)
 		}
-		if got := links(t, a.header.Get("Link"), c.query); got != c.links {
+		if got := links(t, a.Header.Get("Link"), c.query); got != c.links {
 			t.Errorf("%s: %s, want %s", c.query, got, c.links)
 		}
 	}
 	for _, bad := range []string{"offset=-1", "offset=x", "limit=-1", "limit=1.5", "limit=", "limit=99999999999999999999"} {
-		p := s.do("GET", "?"+bad, "").want(400).object()
+		p := s.do("GET", "?"+bad, "").Want(400).Object()
 		if name, _, _ := strings.Cut(bad, "="); !strings.Contains(p["message"].(string), name) {
 			t.Errorf("%s: %v", bad, p)
 		}
@@ -229,9 +229,9 @@ func TestPaging(t *testing.T) {
 	next := "?sort=-name&limit=3&name.ne=n2"
 	for next != "" {
 		a := s.do("GET", next, "")
-		seen = append(seen, a.names())
+		seen = append(seen, a.Each("name"))
 		next = ""
-		for _, l := range strings.Split(a.header.Get("Link"), ", ") {
+		for _, l := range strings.Split(a.Header.Get("Link"), ", ") {
 			if address, found := strings.CutSuffix(l, `>; rel="next"`); found {
 				next = strings.TrimPrefix(address, "<http://demarc.test")
 			}
@@ -269,7 +269,8 @@ func TestEveryItemOfAListIsWhole(t *testing.T) {
 		s.create(fmt.Sprint("n", i))
 	}
 	shape := tmf630.ShapeOf("TMF629", "Customer")
-	for _, item := range s.do("GET", "", "").want(200).list() {
+	for _, one := range s.do("GET", "", "").Want(200).Items() {
+		item := one.(map[string]any)
 		if missing := shape.Missing(item); len(missing) > 0 {
 			t.Errorf("%v lacks %v", item["id"], missing)
 		}

@@ -2,16 +2,12 @@ package tmf630_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/go-json-experiment/json"
 
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/api/op/optest"
@@ -91,81 +87,19 @@ func newServer(t testing.TB, change ...func(*tmf630.Resource)) *server {
 	return &server{t, optest.Declared(t, table, h), set, s}
 }
 
-// reply is an answer of the server.
-type reply struct {
-	t      testing.TB
-	status int
-	header http.Header
-	body   string
-}
-
 // do sends a request; headers are "Name: value".
-func (s *server) do(method, path, body string, headers ...string) reply {
+func (s *server) do(method, path, body string, headers ...string) optest.Reply {
 	s.t.Helper()
 	if !strings.HasPrefix(path, "/tmf-api") {
 		path = base + path
 	}
-	r := httptest.NewRequest(method, "http://demarc.test"+path, strings.NewReader(body))
-	if body == "" {
-		r.Body, r.ContentLength = http.NoBody, 0
-	} else {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	for _, h := range headers {
-		name, value, _ := strings.Cut(h, ": ")
-		r.Header.Set(name, value)
-	}
-	w := httptest.NewRecorder()
-	s.handler.ServeHTTP(w, r)
-	text, err := io.ReadAll(w.Result().Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return reply{s.t, w.Code, w.Header(), string(text)}
-}
-
-// want fails the test unless the answer has the status.
-func (a reply) want(status int) reply {
-	a.t.Helper()
-	if a.status != status {
-		a.t.Fatalf("answered %d, want %d: %s", a.status, status, a.body)
-	}
-	return a
-}
-
-func (a reply) object() map[string]any {
-	a.t.Helper()
-	var v map[string]any
-	if err := json.Unmarshal([]byte(a.body), &v); err != nil {
-		a.t.Fatalf("%v: %s", err, a.body)
-	}
-	return v
-}
-
-func (a reply) list() []map[string]any {
-	a.t.Helper()
-	var v []map[string]any
-	if err := json.Unmarshal([]byte(a.body), &v); err != nil {
-		a.t.Fatalf("%v: %s", err, a.body)
-	}
-	return v
-}
-
-// names are the names of a list's items, with commas between.
-func (a reply) names() string {
-	a.t.Helper()
-	var names []string
-	for _, item := range a.list() {
-		name, _ := item["name"].(string)
-		names = append(names, name)
-	}
-	return strings.Join(names, ",")
+	return optest.Send(s.t, s.handler, method, path, body, headers...)
 }
 
 // create stores a customer and gives its id. more is the rest of its members ("status":"x").
 func (s *server) create(name string, more ...string) string {
 	s.t.Helper()
-	return s.do("POST", "", body(name, more...)).want(201).object()["id"].(string)
+	return s.do("POST", "", body(name, more...)).Want(201).Object()["id"].(string)
 }
 
 func body(name string, more ...string) string {

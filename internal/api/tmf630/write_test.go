@@ -13,18 +13,18 @@ import (
 
 func TestCreating(t *testing.T) {
 	s := newServer(t)
-	a := s.do("POST", "", body("Moon", `"id":"mine"`, `"href":"http://evil/"`, `"status":null`, `"x-tier":"gold"`)).want(201)
-	o := a.object()
-	if o["id"] == "mine" || o["href"] != "http://demarc.test"+base+"/"+o["id"].(string) || a.header.Get("Location") != o["href"] {
-		t.Errorf("%v, Location %s", o, a.header.Get("Location"))
+	a := s.do("POST", "", body("Moon", `"id":"mine"`, `"href":"http://evil/"`, `"status":null`, `"x-tier":"gold"`)).Want(201)
+	o := a.Object()
+	if o["id"] == "mine" || o["href"] != "http://demarc.test"+base+"/"+o["id"].(string) || a.Header.Get("Location") != o["href"] {
+		t.Errorf("%v, Location %s", o, a.Header.Get("Location"))
 	}
-	if _, there := o["status"]; there || o["@type"] != "Customer" || o["x-tier"] != "gold" || a.header.Get("ETag") != `"v1"` {
-		t.Errorf("%v %v", o, a.header)
+	if _, there := o["status"]; there || o["@type"] != "Customer" || o["x-tier"] != "gold" || a.Header.Get("ETag") != `"v1"` {
+		t.Errorf("%v %v", o, a.Header)
 	}
-	if got := s.do("GET", "/"+o["id"].(string), "").want(200); got.body != a.body {
-		t.Errorf("created %s\nread %s", a.body, got.body)
+	if got := s.do("GET", "/"+o["id"].(string), "").Want(200); got.Raw != a.Raw {
+		t.Errorf("created %s\nread %s", a.Raw, got.Raw)
 	}
-	sub := s.do("POST", "", body("VIP", `"@type":"VipCustomer"`, `"@baseType":"Customer"`, `"@schemaLocation":"https://x/y.json"`)).want(201).object()
+	sub := s.do("POST", "", body("VIP", `"@type":"VipCustomer"`, `"@baseType":"Customer"`, `"@schemaLocation":"https://x/y.json"`)).Want(201).Object()
 	if sub["@type"] != "VipCustomer" || sub["@baseType"] != "Customer" || sub["@schemaLocation"] != "https://x/y.json" {
 		t.Errorf("a subtype came back as %v", sub)
 	}
@@ -33,31 +33,31 @@ func TestCreating(t *testing.T) {
 // A null is no attribute, however deep it stands; what the standard does not name stays as it came.
 func TestNullsAreNotKept(t *testing.T) {
 	s := newServer(t)
-	a := s.do("POST", "", body("Moon", `"validFor":{"startDateTime":null,"x":null}`, `"account":[{"id":"1","name":"a","description":null}]`, `"y":{"z":null}`)).want(201)
+	a := s.do("POST", "", body("Moon", `"validFor":{"startDateTime":null,"x":null}`, `"account":[{"id":"1","name":"a","description":null}]`, `"y":{"z":null}`)).Want(201)
 	for _, part := range []string{`"validFor":{"x":null}`, `"account":[{"id":"1","name":"a"}]`, `"y":{"z":null}`} {
-		if !strings.Contains(a.body, part) {
-			t.Errorf("%s lacks %s", a.body, part)
+		if !strings.Contains(a.Raw, part) {
+			t.Errorf("%s lacks %s", a.Raw, part)
 		}
 	}
-	i := a.object()["id"].(string)
+	i := a.Object()["id"].(string)
 	for _, c := range []struct{ media, patch string }{
 		{"application/json-patch+json", `[{"op":"add","path":"/status","value":null},{"op":"add","path":"/account/0/description","value":null}]`},
 		{"application/json", `{"account":[{"id":"2","name":"b","description":null}]}`},
 	} {
-		if a := s.do("PATCH", "/"+i, c.patch, "Content-Type: "+c.media).want(200); strings.Contains(a.body, `"status"`) || strings.Contains(a.body, "description") {
-			t.Errorf("%s: %s", c.patch, a.body)
+		if a := s.do("PATCH", "/"+i, c.patch, "Content-Type: "+c.media).Want(200); strings.Contains(a.Raw, `"status"`) || strings.Contains(a.Raw, "description") {
+			t.Errorf("%s: %s", c.patch, a.Raw)
 		}
 	}
 }
 
 func TestEveryResourceHasAType(t *testing.T) {
 	s := newServer(t)
-	a := s.do("POST", "", body("Moon", `"@type":""`)).want(201).object()
+	a := s.do("POST", "", body("Moon", `"@type":""`)).Want(201).Object()
 	if a["@type"] != "Customer" {
 		t.Errorf("created as %v", a["@type"])
 	}
 	for _, patch := range []string{`{"@type":null}`, `{"@type":""}`} {
-		if a := s.do("PATCH", "/"+a["id"].(string), patch).want(200).object(); a["@type"] != "Customer" {
+		if a := s.do("PATCH", "/"+a["id"].(string), patch).Want(200).Object(); a["@type"] != "Customer" {
 			t.Errorf("%s: %v", patch, a["@type"])
 		}
 	}
@@ -67,13 +67,13 @@ func TestAPatchThatChangesNothingIsNoChange(t *testing.T) {
 	s := newServer(t)
 	i := s.create("Moon", `"x":{"b":1,"a":[2.50]}`)
 	for _, patch := range []string{`{}`, `{"name":"Moon"}`, `{"x":{"a":[2.50]},"status":null}`} {
-		if a := s.do("PATCH", "/"+i, patch, `If-Match: "v1"`).want(200); a.header.Get("ETag") != `"v1"` {
-			t.Errorf("%s: ETag %s", patch, a.header.Get("ETag"))
+		if a := s.do("PATCH", "/"+i, patch, `If-Match: "v1"`).Want(200); a.Header.Get("ETag") != `"v1"` {
+			t.Errorf("%s: ETag %s", patch, a.Header.Get("ETag"))
 		}
 	}
-	s.do("PATCH", "/"+i, `{}`, `If-Match: "v2"`).want(412)
-	if a := s.do("PATCH", "/"+i, `{"name":"Sun"}`).want(200); a.header.Get("ETag") != `"v2"` {
-		t.Errorf("ETag %s", a.header.Get("ETag"))
+	s.do("PATCH", "/"+i, `{}`, `If-Match: "v2"`).Want(412)
+	if a := s.do("PATCH", "/"+i, `{"name":"Sun"}`).Want(200); a.Header.Get("ETag") != `"v2"` {
+		t.Errorf("ETag %s", a.Header.Get("ETag"))
 	}
 }
 
@@ -90,7 +90,7 @@ func TestWhatCannotBeCreated(t *testing.T) {
 		{body("x", `"creditProfile":[{"creditProfileDate":"2026-01-01T00:00:00Z","validFor":{},"creditScore":1.5}]`), "creditProfile[0].creditScore"},
 		{body("x", `"contactMedium":[{"mediumType":"a","characteristic":{},"preferred":"yes"}]`), "contactMedium[0].preferred"},
 	} {
-		p := s.do("POST", "", c.body).want(400).object()
+		p := s.do("POST", "", c.body).Want(400).Object()
 		var got []string
 		details, _ := p["details"].([]any)
 		for _, d := range details {
@@ -103,10 +103,10 @@ func TestWhatCannotBeCreated(t *testing.T) {
 			t.Errorf("%s: %v", c.body, p)
 		}
 	}
-	s.do("POST", "", `{"name":`).want(400)
-	s.do("POST", "", `<x/>`, "Content-Type: application/xml").want(415)
-	s.do("POST", "", body(strings.Repeat("x", 2<<20))).want(413)
-	if total := s.do("GET", "", "").header.Get("X-Total-Count"); total != "0" {
+	s.do("POST", "", `{"name":`).Want(400)
+	s.do("POST", "", `<x/>`, "Content-Type: application/xml").Want(415)
+	s.do("POST", "", body(strings.Repeat("x", 2<<20))).Want(413)
+	if total := s.do("GET", "", "").Header.Get("X-Total-Count"); total != "0" {
 		t.Errorf("%s were created", total)
 	}
 }
@@ -115,20 +115,20 @@ func TestMergePatch(t *testing.T) {
 	for _, media := range []string{"application/json", "application/merge-patch+json", "application/json; charset=utf-8"} {
 		s := newServer(t)
 		i := s.create("Moon", `"status":"Approved"`, `"validFor":{"startDateTime":"2026-01-01T00:00:00Z"}`, `"x":{"a":1,"b":2.50}`)
-		a := s.do("PATCH", "/"+i, `{"name":"Sun","status":null,"validFor":{"endDateTime":"2027-01-01T00:00:00Z"},"x":{"a":null,"c":[null]}}`, "Content-Type: "+media).want(200)
-		if a.header.Get("ETag") != `"v2"` {
-			t.Errorf("ETag %s", a.header.Get("ETag"))
+		a := s.do("PATCH", "/"+i, `{"name":"Sun","status":null,"validFor":{"endDateTime":"2027-01-01T00:00:00Z"},"x":{"a":null,"c":[null]}}`, "Content-Type: "+media).Want(200)
+		if a.Header.Get("ETag") != `"v2"` {
+			t.Errorf("ETag %s", a.Header.Get("ETag"))
 		}
 		for _, part := range []string{`"name":"Sun"`, `"b":2.50`, `"c":[null]`, `"endDateTime":"2027`, `"startDateTime":"2026`} {
-			if !strings.Contains(a.body, part) {
-				t.Errorf("%s: %s lacks %s", media, a.body, part)
+			if !strings.Contains(a.Raw, part) {
+				t.Errorf("%s: %s lacks %s", media, a.Raw, part)
 			}
 		}
-		if strings.Contains(a.body, `"status"`) || strings.Contains(a.body, `"a":1`) {
-			t.Errorf("%s: null removed nothing: %s", media, a.body)
+		if strings.Contains(a.Raw, `"status"`) || strings.Contains(a.Raw, `"a":1`) {
+			t.Errorf("%s: null removed nothing: %s", media, a.Raw)
 		}
-		if got := s.do("GET", "/"+i, ""); got.body != a.body {
-			t.Errorf("patched %s\nread %s", a.body, got.body)
+		if got := s.do("GET", "/"+i, ""); got.Raw != a.Raw {
+			t.Errorf("patched %s\nread %s", a.Raw, got.Raw)
 		}
 	}
 }
@@ -137,22 +137,22 @@ func TestPatchingWhatIsFixed(t *testing.T) {
 	s := newServer(t)
 	i := s.create("Moon")
 	same := `{"id":"` + i + `","href":"http://demarc.test` + base + "/" + i + `","name":"Sun"}`
-	s.do("PATCH", "/"+i, same).want(200)
+	s.do("PATCH", "/"+i, same).Want(200)
 	for _, bad := range []string{`{"id":"other"}`, `{"id":null}`} {
-		if p := s.do("PATCH", "/"+i, bad).want(400).object(); !strings.Contains(p["message"].(string), "id: cannot be changed") {
+		if p := s.do("PATCH", "/"+i, bad).Want(400).Object(); !strings.Contains(p["message"].(string), "id: cannot be changed") {
 			t.Errorf("%s: %v", bad, p)
 		}
 	}
-	p := s.do("PATCH", "/"+i, `{"id":"a","href":"b","name":7}`).want(400).object()
+	p := s.do("PATCH", "/"+i, `{"id":"a","href":"b","name":7}`).Want(400).Object()
 	if got := p["message"]; got != "id: cannot be changed; href: cannot be changed; name: must be a string" {
 		t.Errorf("not all faults are told: %v", got)
 	}
-	s.do("PATCH", "/"+i, `{"engagedParty":null}`).want(400)
-	s.do("PATCH", "/"+i, `{}`).want(200)
-	s.do("PATCH", "/"+i, `[{"op":"remove","path":"/name"}]`).want(400)
-	s.do("PATCH", "/"+i, `"x"`).want(400)
-	s.do("PATCH", "/cus_nothing", `{}`).want(404)
-	s.do("PATCH", "/"+i, `{}`, "Content-Type: text/plain").want(415)
+	s.do("PATCH", "/"+i, `{"engagedParty":null}`).Want(400)
+	s.do("PATCH", "/"+i, `{}`).Want(200)
+	s.do("PATCH", "/"+i, `[{"op":"remove","path":"/name"}]`).Want(400)
+	s.do("PATCH", "/"+i, `"x"`).Want(400)
+	s.do("PATCH", "/cus_nothing", `{}`).Want(404)
+	s.do("PATCH", "/"+i, `{}`, "Content-Type: text/plain").Want(415)
 }
 
 func TestJSONPatch(t *testing.T) {
@@ -200,12 +200,12 @@ func TestJSONPatch(t *testing.T) {
 	} {
 		s := newServer(t)
 		i := s.create("Moon", doc)
-		a := s.do("PATCH", "/"+i, c.patch, "Content-Type: application/json-patch+json").want(c.status)
-		if !strings.Contains(a.body, c.want) {
-			t.Errorf("%s: %s lacks %s", c.patch, a.body, c.want)
+		a := s.do("PATCH", "/"+i, c.patch, "Content-Type: application/json-patch+json").Want(c.status)
+		if !strings.Contains(a.Raw, c.want) {
+			t.Errorf("%s: %s lacks %s", c.patch, a.Raw, c.want)
 		}
-		if now := s.do("GET", "/"+i, ""); c.status != 200 && !strings.Contains(now.body, `"name":"Moon"`) {
-			t.Errorf("%s was refused and changed %s", c.patch, now.body)
+		if now := s.do("GET", "/"+i, ""); c.status != 200 && !strings.Contains(now.Raw, `"name":"Moon"`) {
+			t.Errorf("%s was refused and changed %s", c.patch, now.Raw)
 		}
 	}
 }
@@ -217,43 +217,43 @@ func TestPatchesThatGrowWithoutEnd(t *testing.T) {
 	for n := range 30 {
 		double = append(double, fmt.Sprintf(`{"op":"copy","from":"/x","path":"/x/y%d"}`, n))
 	}
-	s.do("PATCH", "/"+i, "["+strings.Join(double, ",")+"]", "Content-Type: application/json-patch+json").want(413)
+	s.do("PATCH", "/"+i, "["+strings.Join(double, ",")+"]", "Content-Type: application/json-patch+json").Want(413)
 	nest := strings.Repeat(`{"op":"copy","from":"/engagedParty","path":"/engagedParty/y"},`, 70)
-	s.do("PATCH", "/"+i, "["+strings.TrimSuffix(nest, ",")+"]", "Content-Type: application/json-patch+json").want(400)
+	s.do("PATCH", "/"+i, "["+strings.TrimSuffix(nest, ",")+"]", "Content-Type: application/json-patch+json").Want(400)
 	long := strings.Repeat(`{"op":"test","path":"/name","value":"Moon"},`, 1001)
-	s.do("PATCH", "/"+i, "["+strings.TrimSuffix(long, ",")+"]", "Content-Type: application/json-patch+json").want(400)
+	s.do("PATCH", "/"+i, "["+strings.TrimSuffix(long, ",")+"]", "Content-Type: application/json-patch+json").Want(400)
 }
 
 func TestIfMatch(t *testing.T) {
 	s := newServer(t)
 	i := s.create("Moon")
-	s.do("PATCH", "/"+i, `{"name":"Sun"}`, `If-Match: "v2"`).want(412)
-	s.do("PATCH", "/"+i, `{"name":"Sun"}`, `If-Match: W/"v1"`).want(412)
-	s.do("PATCH", "/"+i, `{"name":"Sun"}`, `If-Match: nonsense`).want(412)
-	s.do("PATCH", "/"+i, `{"name":"Sun"}`, `If-Match: "v7", "v1"`).want(200)
-	s.do("PATCH", "/"+i, `{"name":"Star"}`, `If-Match: *`).want(200)
-	s.do("DELETE", "/"+i, "", `If-Match: "v1"`).want(412)
-	s.do("DELETE", "/"+i, "", `If-Match: "v3"`).want(204)
-	s.do("PATCH", "/"+i, `{}`, `If-Match: "v3"`).want(404)
+	s.do("PATCH", "/"+i, `{"name":"Sun"}`, `If-Match: "v2"`).Want(412)
+	s.do("PATCH", "/"+i, `{"name":"Sun"}`, `If-Match: W/"v1"`).Want(412)
+	s.do("PATCH", "/"+i, `{"name":"Sun"}`, `If-Match: nonsense`).Want(412)
+	s.do("PATCH", "/"+i, `{"name":"Sun"}`, `If-Match: "v7", "v1"`).Want(200)
+	s.do("PATCH", "/"+i, `{"name":"Star"}`, `If-Match: *`).Want(200)
+	s.do("DELETE", "/"+i, "", `If-Match: "v1"`).Want(412)
+	s.do("DELETE", "/"+i, "", `If-Match: "v3"`).Want(204)
+	s.do("PATCH", "/"+i, `{}`, `If-Match: "v3"`).Want(404)
 }
 
 func TestDeleting(t *testing.T) {
 	s := newServer(t)
 	i := s.create("Moon")
-	if a := s.do("DELETE", "/"+i, "").want(204); a.body != "" {
-		t.Errorf("%q", a.body)
+	if a := s.do("DELETE", "/"+i, "").Want(204); a.Raw != "" {
+		t.Errorf("%q", a.Raw)
 	}
-	s.do("GET", "/"+i, "").want(404)
-	s.do("DELETE", "/"+i, "").want(404)
+	s.do("GET", "/"+i, "").Want(404)
+	s.do("DELETE", "/"+i, "").Want(404)
 }
 
 func TestDryRunChangesNothing(t *testing.T) {
 	s := newServer(t)
 	i := s.create("Moon")
-	s.do("POST", "?dryRun=true", body("Sun")).want(201)
-	s.do("PATCH", "/"+i+"?dryRun=true", `{"name":"Sun"}`).want(200)
-	s.do("DELETE", "/"+i+"?dryRun=true", "").want(204)
-	if got := s.do("GET", "", "").names(); got != "Moon" {
+	s.do("POST", "?dryRun=true", body("Sun")).Want(201)
+	s.do("PATCH", "/"+i+"?dryRun=true", `{"name":"Sun"}`).Want(200)
+	s.do("DELETE", "/"+i+"?dryRun=true", "").Want(204)
+	if got := s.do("GET", "", "").Each("name"); got != "Moon" {
 		t.Errorf("now there is %s", got)
 	}
 }
@@ -263,25 +263,25 @@ func TestResourcesThatShareAnAttribute(t *testing.T) {
 		r.Within = map[string]string{"domain": "here"}
 		r.Reveal = func(store.Doc) map[string]string { return map[string]string{"secret": "s3"} }
 	})
-	made := s.do("POST", "", body("Moon", `"domain":"there"`)).want(201).object()
+	made := s.do("POST", "", body("Moon", `"domain":"there"`)).Want(201).Object()
 	i := made["id"].(string)
 	if made["domain"] != "here" || made["secret"] != "s3" {
 		t.Errorf("%v", made)
 	}
-	if again := s.do("GET", "/"+i, "").want(200).object(); again["secret"] != nil {
+	if again := s.do("GET", "/"+i, "").Want(200).Object(); again["secret"] != nil {
 		t.Error("the secret is shown again")
 	}
-	s.do("PATCH", "/"+i, `{"domain":"there"}`).want(400)
+	s.do("PATCH", "/"+i, `{"domain":"there"}`).Want(400)
 	ctx, b := inScope(), body("Sun", `"domain":"there"`)
 	d, err := s.set.Create(ctx, []byte(b))
 	if err != nil {
 		t.Fatal(err)
 	}
 	other := "/" + string(d.ID)
-	s.do("GET", other, "").want(404)
-	s.do("PATCH", other, `{}`).want(404)
-	s.do("DELETE", other, "").want(404)
-	if got := s.do("GET", "", "").names(); got != "Moon" {
+	s.do("GET", other, "").Want(404)
+	s.do("PATCH", other, `{}`).Want(404)
+	s.do("DELETE", other, "").Want(404)
+	if got := s.do("GET", "", "").Each("name"); got != "Moon" {
 		t.Errorf("the list has %s", got)
 	}
 }
@@ -293,9 +293,9 @@ func TestVerbsThatAResourceLacks(t *testing.T) {
 		if method != "POST" {
 			path = "/x"
 		}
-		p := s.do(method, path, `{}`).want(405)
-		if p.object()["code"] != "methodNotAllowed" || p.header.Get("Allow") == "" {
-			t.Errorf("%s: %s", method, p.body)
+		p := s.do(method, path, `{}`).Want(405)
+		if p.Object()["code"] != "methodNotAllowed" || p.Header.Get("Allow") == "" {
+			t.Errorf("%s: %s", method, p.Raw)
 		}
 	}
 }
@@ -324,11 +324,11 @@ func neverFails(t *testing.T, s *server, i, patch, media string) {
 		return
 	}
 	s = &server{t, s.handler, s.set, s.store}
-	if a := s.do("PATCH", "/"+i+"?dryRun=true", patch, "Content-Type: "+media); a.status >= 500 {
-		t.Fatalf("%q: %d %s", patch, a.status, a.body)
+	if a := s.do("PATCH", "/"+i+"?dryRun=true", patch, "Content-Type: "+media); a.Status >= 500 {
+		t.Fatalf("%q: %d %s", patch, a.Status, a.Raw)
 	}
 	var o map[string]any
-	if err := json.Unmarshal([]byte(s.do("GET", "/"+i, "").body), &o); err != nil || o["id"] != i || o["name"] != "Moon" {
+	if err := json.Unmarshal([]byte(s.do("GET", "/"+i, "").Raw), &o); err != nil || o["id"] != i || o["name"] != "Moon" {
 		t.Fatalf("%q left %v", patch, o)
 	}
 }

@@ -127,3 +127,14 @@ func (a Reply) Items() []any {
 	v, _ := a.Body.([]any)
 	return v
 }
+
+// Each is an attribute of all items, with commas between.
+func (a Reply) Each(attribute string) string {
+	var all []string
+	for _, item := range a.Items() {
+		o, _ := item.(map[string]any)
+		text, _ := o[attribute].(string)
+		all = append(all, text)
+	}
+	return strings.Join(all, ",")
+}
