@@ -49,12 +49,14 @@ type App struct {
 	url      string
 	idp      *devidp.Provider
 	auth     *auth.Authenticator
-	metrics  *prometheus.Registry
-	server   *http.Server
-	hub      *hub.Service
-	worker   *worker.Worker
-	ready    atomic.Bool
-	failed   chan error
+	// digestKey is what the digests of requests are keyed by.
+	digestKey []byte
+	metrics   *prometheus.Registry
+	server    *http.Server
+	hub       *hub.Service
+	worker    *worker.Worker
+	ready     atomic.Bool
+	failed    chan error
 	// undo holds what Stop does, in the order of Start.
 	undo []func(ctx context.Context) error
 }
@@ -172,6 +174,7 @@ func (a *App) identify(context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.digestKey = derive(secret, "requests")
 	if err := a.newHub(secret); err != nil {
 		return err
 	}

@@ -89,7 +89,7 @@ func (a *App) handler(tracer trace.TracerProvider) (http.Handler, error) {
 	}
 	o := op.Options{
 		Store: a.Store, Gate: gate{a.auth}, Clock: a.o.Clock, Logger: a.o.Logger, Tracer: tracer, Metrics: a.metrics,
-		MaxInFlight: int64(a.settings.MaxRequests), BaseURL: func() string { return a.url }, IssuerURL: a.issuer(),
+		MaxInFlight: int64(a.settings.MaxRequests), BaseURL: func() string { return a.url }, IssuerURL: a.issuer(), Secret: a.digestKey,
 	}
 	if w := a.accessWriter(); w != nil {
 		log := op.NewAccessLog(w)

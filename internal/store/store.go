@@ -66,7 +66,7 @@ type Key struct {
 	Client string
 	// Value is the Idempotency-Key as the client sent it, 1 to 255 characters.
 	Value string
-	// Digest is the SHA-256 of method, path, query and body.
+	// Digest is a SHA-256 of method, path, query and body, which may be keyed.
 	Digest [32]byte
 }
 

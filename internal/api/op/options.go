@@ -54,6 +54,9 @@ type Options struct {
 	Tracer trace.TracerProvider
 	// Metrics is where the metrics are registered and /metrics reads them; a registry of its own by default.
 	Metrics *prometheus.Registry
+	// Secret is what the digests are keyed by that tell whether an idempotency key came with the same request: a request
+	// may hold what can be guessed, such as the code of a voucher.
+	Secret []byte
 	// MaxInFlight is how many requests may be worked on at once, beside those of the system operations; more
 	// are answered 503 with Retry-After. 0 means no limit.
 	MaxInFlight int64

@@ -2,6 +2,7 @@ package op
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"net/http"
 	"net/url"
@@ -263,7 +264,7 @@ func (e *endpoint) key(x *exchange, value string, r *http.Request, req *Request)
 	if client == "" {
 		client = actor.Subject
 	}
-	d := sha256.New()
+	d := hmac.New(sha256.New, e.server.options.Secret)
 	for _, part := range []string{r.Method, r.URL.Path, req.Query.Encode()} {
 		d.Write([]byte(part))
 		d.Write([]byte{0})

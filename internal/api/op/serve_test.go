@@ -188,6 +188,27 @@ func TestDryRunKeepsNothing(t *testing.T) {
 	}
 }
 
+// What is kept of a request cannot be guessed at by who has the database alone.
+func TestDigestsOfRequestsAreKeyed(t *testing.T) {
+	digests := map[[32]byte]bool{}
+	for _, secret := range []string{"", "one", "two"} {
+		h := serve(t, create(desk()))
+		var err error
+		if h.handler, err = h.table.Handler(op.Options{Store: h.ledger, Gate: gate{}, Secret: []byte(secret)}); err != nil {
+			t.Fatal(err)
+		}
+		if w := h.send("POST", "/api/customer?channel=web", `{"name":"a"}`, "Idempotency-Key: k"); w.Code != 201 {
+			t.Fatal(w.Code, w.Body)
+		}
+		for _, d := range h.ledger.digests {
+			digests[d] = true
+		}
+	}
+	if len(digests) != 3 {
+		t.Errorf("%d digests under three secrets", len(digests))
+	}
+}
+
 func TestIdempotencyKeyMakesARequestHappenOnce(t *testing.T) {
 	h := serve(t, create(desk()))
 	one := h.send("POST", "/api/customer?channel=web", `{"name":"a"}`, "Idempotency-Key: k")
