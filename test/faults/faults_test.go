@@ -35,6 +35,7 @@ const (
 func TestOrdersEndWhateverFails(t *testing.T) {
 	for _, engine := range storetest.Engines {
 		t.Run(engine, func(t *testing.T) {
+			t.Parallel() // most of it waits
 			h := begin(t, storetest.URL(t, engine))
 			h.place()
 			h.settle()

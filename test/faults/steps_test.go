@@ -36,6 +36,7 @@ const (
 func TestKilledAtEachStep(t *testing.T) {
 	for _, engine := range storetest.Engines {
 		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
 			h, g := held(t, storetest.URL(t, engine))
 			usual := h.carriedOut(h.processes("usual"))
 			same := func(at string, all []*process) {
