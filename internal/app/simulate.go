@@ -114,15 +114,20 @@ func simulatedWorld(ctx context.Context, s *config.Settings, folder string, o *S
 // atOnce is how many jobs of a simulation commit together.
 const atOnce = 128
 
-// inBatches runs what is due in a few large transactions instead of three small ones a job.
+// inBatches runs what is due in a few large transactions instead of three small ones a job. Where one of a batch fails they
+// are run again, so that its changes alone are undone.
 func inBatches(h *House, w *worker.Worker) func(context.Context) (int, error) {
 	return func(ctx context.Context) (runs int, err error) {
 		for {
 			n := 0
-			err := h.Store.Write(ctx, func(ctx context.Context) (err error) {
+			batch := func(ctx context.Context) (err error) {
 				n, err = w.DrainSome(ctx, atOnce)
 				return err
-			})
+			}
+			err := h.Store.Write(store.AsOne(ctx), batch)
+			if err != nil {
+				err = h.Store.Write(ctx, batch)
+			}
 			if err != nil || n == 0 {
 				return runs, err
 			}

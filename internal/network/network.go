@@ -175,14 +175,15 @@ func (s *Service) queue(ctx context.Context, before, i id.ID) (waits bool, err e
 	if before == "" {
 		return false, nil
 	}
+	was, _, err := s.Requests.Get(ctx, before)
+	if err != nil || was.State.Final() {
+		return false, err
+	}
 	_, err = s.Requests.Change(ctx, before, func(v *ProvisioningRequest) error {
-		if v.State.Final() {
-			return errAsItWas
-		}
-		v.Next, waits = i, true
+		v.Next = i
 		return nil
 	})
-	return waits, asItWas(err)
+	return err == nil, err
 }
 
 // errAsItWas ends a change that has nothing to change.

@@ -41,8 +41,10 @@ type bulkKey struct{}
 
 // InBulk is for changes of thousands of documents that a file brought: those made with InsertMany and UpdateMany
 // leave no audit record each. Who makes them records the whole: in the document of the upload, which is not one of them.
-// A Write within another's fails that too.
-func InBulk(ctx context.Context) context.Context { return context.WithValue(ctx, bulkKey{}, true) }
+// They are AsOne.
+func InBulk(ctx context.Context) context.Context {
+	return context.WithValue(AsOne(ctx), bulkKey{}, true)
+}
 
 // audit records a change of a document under the scope's actor, unless its kind is quiet.
 func (ch *change) audit(ctx context.Context, before, after []byte) error {

@@ -198,3 +198,31 @@ func TestATransactionReadsADocumentAsItMadeIt(t *testing.T) {
 		})
 	})
 }
+
+func TestWritesAsOneShareTheirFate(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		write := func(first, within string, fails error) error {
+			return h.s.Write(store.AsOne(h.ctx), func(ctx context.Context) error {
+				if err := h.add(ctx, first); err != nil {
+					return err
+				}
+				_ = h.s.Write(ctx, func(ctx context.Context) error { // handled: all of it fails all the same
+					if err := h.add(ctx, within); err != nil {
+						return err
+					}
+					return fails
+				})
+				return nil
+			})
+		}
+		if err := write("one", "two", nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := write("three", "four", errWanted); !errors.Is(err, errWanted) {
+			t.Errorf("what failed within was lost: %v", err)
+		}
+		if got := h.count(); got != 2 {
+			t.Errorf("%d of both writes were kept, not the two of the first", got)
+		}
+	})
+}

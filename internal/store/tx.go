@@ -92,6 +92,13 @@ func (t *tx) nested(ctx context.Context, fn func(ctx context.Context) error) err
 	return err
 }
 
+type oneKey struct{}
+
+// AsOne has the Writes within a Write share its fate: when one of them fails all of it does, whatever is made of the
+// fault. For many changes together that hardly ever fail, and can be made again each for itself: savepoints remember every
+// page that comes after them.
+func AsOne(ctx context.Context) context.Context { return context.WithValue(ctx, oneKey{}, true) }
+
 // joined runs fn as a part of what is open, which fails with it: savepoints would remember thousands of pages.
 func (t *tx) joined(ctx context.Context, fn func(ctx context.Context) error) error {
 	err := fn(ctx)
@@ -152,7 +159,7 @@ func (s *Store) Write(ctx context.Context, fn func(ctx context.Context) error) e
 		if !t.write {
 			return fault.Internalf(errors.New("store: a Write inside a Snapshot"), "the change was not opened")
 		}
-		if ctx.Value(bulkKey{}) != nil {
+		if ctx.Value(oneKey{}) != nil {
 			return t.joined(ctx, fn)
 		}
 		return t.nested(ctx, fn)

@@ -23,33 +23,21 @@ type sqliteDB struct {
 	*committer
 	readers chan *sqliteConn
 	all     []*sqliteConn
-	pace    pace
-}
-
-// pace is when the engine waits for the disk: at which flushes, and after how many pages of log.
-type pace struct {
+	// synchronous is when the engine waits for the disk.
 	synchronous string
-	checkpoint  int
 }
 
 // Page cache in KiB of the writer and of each reader, filled as it is used: enough for the inner pages of the
 // indexes of a few million rows, so that a look-up reads no more than its leaves. The writer's also holds what one large
 // transaction changes: what does not fit there is written more than once.
 const (
-	writerCacheKiB = 32768
+	writerCacheKiB = 65536
 	readerCacheKiB = 16384
 )
 
 // checkpointPages is after how many pages the log is carried over to the file: half of what the log may keep. Pages that
 // change again and again meanwhile are carried over once.
-const checkpointPages = 8000
-
-// What a file that is thrown away has instead: there is one such in a process, it is written to all the time, and nobody
-// waits for the log to be carried over.
-const (
-	fleetingWriterCacheKiB  = 65536
-	fleetingCheckpointPages = 16000
-)
+const checkpointPages = 16000
 
 // keptStatements bounds the prepared statements of one connection; filters make new ones without end.
 const keptStatements = 256
@@ -75,12 +63,11 @@ func OpenSQLite(path string, o Options, docs Docs) (Engine, error) {
 		return nil, err
 	}
 	db := &sqliteDB{readers: make(chan *sqliteConn, o.Readers)}
-	db.pace = pace{synchronous: "FULL", checkpoint: checkpointPages}
-	cacheKiB := writerCacheKiB
+	db.synchronous = "FULL"
 	if o.Fleeting {
-		db.pace, cacheKiB = pace{synchronous: "OFF", checkpoint: fleetingCheckpointPages}, fleetingWriterCacheKiB
+		db.synchronous = "OFF"
 	}
-	writer, err := db.open(drv, path, cacheKiB, false)
+	writer, err := db.open(drv, path, writerCacheKiB, false)
 	if err != nil {
 		return nil, fmt.Errorf("store: open %s: %w", path, err)
 	}
@@ -103,15 +90,13 @@ func (db *sqliteDB) open(drv *sqlite.Driver, path string, cacheKiB int, readOnly
 	q := url.Values{}
 	q.Set("_busy_timeout", "10000")
 	q.Set("_journal_mode", "WAL")
-	q.Set("_synchronous", db.pace.synchronous)
+	q.Set("_synchronous", db.synchronous)
 	q.Add("_pragma", fmt.Sprintf("cache_size(-%d)", cacheKiB))
-	if readOnly {
-		// Not for the writer: a savepoint's pages, kept in memory, stand in a list of small pieces, and whenever a part of a
-		// large write ends SQLite walks through it; in a file it does not.
-		q.Add("_pragma", "temp_store(MEMORY)")
-	}
-	q.Add("_pragma", "journal_size_limit(67108864)")
-	q.Add("_pragma", fmt.Sprintf("wal_autocheckpoint(%d)", db.pace.checkpoint))
+	// What is temporary goes to a file when it is large. In memory a savepoint's pages stand in a list of small pieces, which
+	// SQLite walks through whenever a part of a large write ends; and what sorts a whole ledger holds all of it.
+	q.Add("_pragma", "temp_store(FILE)")
+	q.Add("_pragma", "journal_size_limit(134217728)")
+	q.Add("_pragma", fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages))
 	if readOnly {
 		q.Set("_query_only", "1")
 	}

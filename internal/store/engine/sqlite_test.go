@@ -83,7 +83,7 @@ func TestTemporaryFilesStandBesideTheDatabase(t *testing.T) {
 	defer func() { _ = db.Close() }()
 	err = db.Write(t.Context(), "", func(x *Tx) error {
 		var kept int64
-		if _, err := Row(t.Context(), x.Conn, "PRAGMA temp_store", nil, &kept); err != nil || kept != 0 {
+		if _, err := Row(t.Context(), x.Conn, "PRAGMA temp_store", nil, &kept); err != nil || kept != 1 {
 			t.Errorf("the writer keeps temporary files by %d: %v", kept, err)
 		}
 		var at string
