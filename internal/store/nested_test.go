@@ -145,8 +145,12 @@ func (c *climb) run(ctx context.Context, h *house, i id.ID, now int64) (int64, e
 			if err != nil {
 				return err
 			}
-			if got, err := h.parties.Doc(ctx, i); err != nil || string(got.Body) != fmt.Sprintf(`{"n":%d}`, now) {
-				return fmt.Errorf("the transaction reads %s (%v) instead of %d", got.Body, err, now)
+			got, err := h.parties.Doc(ctx, i)
+			if err != nil {
+				return err
+			}
+			if string(got.Body) != fmt.Sprintf(`{"n":%d}`, now) {
+				return fmt.Errorf("the transaction reads %s instead of %d", got.Body, now)
 			}
 		}
 		if c.fails {
@@ -187,8 +191,8 @@ func TestATransactionReadsADocumentAsItMadeIt(t *testing.T) {
 				if err := h.parties.Delete(ctx, i, was.Version); err != nil {
 					return err
 				}
-				if _, err := h.parties.Doc(ctx, i); fault.KindOf(err) != fault.NotFound {
-					return fmt.Errorf("the transaction finds what it deleted (%v)", err)
+				if _, err := h.parties.Doc(ctx, i); err == nil || fault.KindOf(err) != fault.NotFound {
+					return errors.Join(errors.New("the transaction finds what it deleted"), err)
 				}
 				return nil
 			})
