@@ -16,7 +16,7 @@ import (
 
 const (
 	// chunk is how many rows one transaction takes in.
-	chunk = 5000
+	chunk = 2500
 	// mostErrors is how many bad rows of an upload are kept by name; the others are counted.
 	mostErrors = 10_000
 )
