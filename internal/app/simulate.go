@@ -37,7 +37,7 @@ type Cost struct {
 }
 
 // cacheOfSimulation bounds the documents that are kept in memory: those of the lines that are looked at within days.
-const cacheOfSimulation = 64 << 20
+const cacheOfSimulation = 16 << 20
 
 // simulatedProvider is the service provider of simulations.
 const simulatedProvider = 1
@@ -90,7 +90,7 @@ func simulatedWorld(ctx context.Context, s *config.Settings, folder string, o *S
 	}
 	quiet := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	h, err := open(ctx, &own, own.BaseURL(), store.Options{
-		Clock: virtual, Logger: quiet, CacheBytes: cacheOfSimulation, Fleeting: o.Database == "",
+		Clock: virtual, Logger: quiet, CacheBytes: cacheOfSimulation, Fleeting: o.Database == "", Readers: 2,
 	})
 	if err != nil {
 		release()
