@@ -36,7 +36,8 @@ type Cost struct {
 	DatabaseMiB int64 `json:"databaseMiB"`
 }
 
-// cacheOfSimulation bounds the documents that are kept in memory: those of the lines that are looked at within days.
+// cacheOfSimulation bounds, in bytes, the documents that are kept in memory. It is small, since transactions, in which nearly
+// everything is done, read what they touch from the database.
 const cacheOfSimulation = 16 << 20
 
 // simulatedProvider is the service provider of simulations.
