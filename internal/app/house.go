@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -71,7 +72,7 @@ func OpenAlone(ctx context.Context, s *config.Settings, log *slog.Logger, instea
 // open opens the database with what the settings say beside the options given; base is how clients reach the server.
 func open(ctx context.Context, s *config.Settings, base string, o store.Options) (*House, error) {
 	at := s.DatabaseURL()
-	o.Readers, o.Group, o.Hosts = s.Readers, s.GroupWrite, hosts(base)
+	o.Readers, o.Group, o.Hosts = cmp.Or(o.Readers, s.Readers), s.GroupWrite, hosts(base)
 	db, err := store.Open(ctx, at, o)
 	if err != nil {
 		return nil, databaseAdvice(at, fmt.Errorf("the database cannot be opened: %w", err))

@@ -91,7 +91,7 @@ func simulatedWorld(ctx context.Context, s *config.Settings, folder string, o *S
 	}
 	quiet := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	h, err := open(ctx, &own, own.BaseURL(), store.Options{
-		Clock: virtual, Logger: quiet, CacheBytes: cacheOfSimulation, Fleeting: o.Database == "", Readers: 2,
+		Clock: virtual, Logger: quiet, CacheBytes: cacheOfSimulation, MapBytes: -1, Fleeting: o.Database == "", Readers: 2,
 	})
 	if err != nil {
 		release()

@@ -63,7 +63,7 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 			s.docs = cache.New[Doc](o.CacheBytes)
 			docs = s.docs
 		}
-		s.db, err = engine.OpenSQLite(engine.SQLitePath(rest), engine.Options{Readers: o.Readers, Group: o.Group, Fleeting: o.Fleeting}, docs)
+		s.db, err = engine.OpenSQLite(engine.SQLitePath(rest), engine.Options{Readers: o.Readers, Group: o.Group, Fleeting: o.Fleeting, MapBytes: o.MapBytes}, docs)
 	case "postgres", "postgresql":
 		s.db, err = engine.OpenPostgres(ctx, url, engine.Options{Readers: o.Readers})
 	default:
@@ -78,6 +78,9 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 func (o Options) sqliteDefaults() Options {
 	if o.Readers <= 0 {
 		o.Readers = 4
+	}
+	if o.MapBytes == 0 {
+		o.MapBytes = 2 << 30
 	}
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 16 << 20

@@ -24,6 +24,10 @@ type Options struct {
 	Readers int
 	// CacheBytes bounds the memory of the exact read cache (SQLite only, default 16 MiB; negative: none).
 	CacheBytes int64
+	// MapBytes is how much of its file a reader maps into the process (SQLite only; default 2 GiB, which is also the most;
+	// negative: nothing). A commit throws away the pages that a reader cached; those that are mapped are at hand again
+	// without being copied. The system takes the memory back when it needs it, but counts it as the process's.
+	MapBytes int64
 	// Group is how many writes one SQLite fsync may acknowledge (default 64; 1 turns grouping off).
 	Group int
 	// Fleeting is for a database that is thrown away when the process ends (SQLite only): nothing is flushed to the disk, so

@@ -10,6 +10,8 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,8 +21,12 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/demarc-bss/demarc/internal/api/cm"
+	"github.com/demarc-bss/demarc/internal/api/op"
+	"github.com/demarc-bss/demarc/internal/auth"
 	"github.com/demarc-bss/demarc/internal/bulkupload"
 	"github.com/demarc-bss/demarc/internal/demo"
+	"github.com/demarc-bss/demarc/internal/kernel/scope"
 	"github.com/demarc-bss/demarc/internal/order/ordertest"
 	"github.com/demarc-bss/demarc/internal/store"
 	"github.com/demarc-bss/demarc/internal/store/storetest"
@@ -32,6 +38,8 @@ type operator struct {
 	*ordertest.House
 	ctx   context.Context
 	store *store.Store
+	// api is the Customer Management API, for anybody.
+	api http.Handler
 	// lines are the places of those that are used, among all.
 	lines  []int
 	draw   *rand.Rand
@@ -57,6 +65,13 @@ func open(t *testing.T, engine string, subscribers int) *operator {
 	if err := d.Furnish(o.ctx, demo.Providers(map[int]string{1: "Happy"})[0], 1000); err != nil {
 		t.Fatal(err)
 	}
+	table, err := op.NewTable(cm.Operations(cm.Deps{House: o.House.House})...)
+	if err == nil {
+		o.api, err = table.Handler(op.Options{Store: s, Gate: gate{}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	began := time.Now()
 	o.load(t, subscribers)
 	took := time.Since(began)
@@ -75,6 +90,23 @@ func open(t *testing.T, engine string, subscribers int) *operator {
 		t.Fatal(err)
 	}
 	return o
+}
+
+// gate lets everybody in.
+type gate struct{}
+
+func (gate) Admit(context.Context, string, string, string, []auth.Permission) (scope.Scope, error) {
+	return auth.System(1, scope.Actor{Subject: "scale", Client: "scale"}), nil
+}
+
+// get asks the API for something.
+func (o *operator) get(target string) error {
+	answer := httptest.NewRecorder()
+	o.api.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, target, nil))
+	if answer.Code != http.StatusOK {
+		return fmt.Errorf("GET %s: %d %s", target, answer.Code, answer.Body)
+	}
+	return nil
 }
 
 // someone is the place of a line that is used.

@@ -34,11 +34,7 @@ type measured struct {
 
 var operations = []measured{
 	{"balance query", 300, func(o *operator) error {
-		line, _, err := o.Subscriptions.Resolve(o.ctx, number(o.someone()))
-		if err == nil {
-			_, err = o.Balances.Standing(o.ctx, line)
-		}
-		return err
+		return o.get("/api/subscription/balanceQuery?entries=1&mobileNumber=" + number(o.someone()))
 	}},
 	{"rating, single", 40, func(o *operator) error { return o.take([]usage.Record{o.record(o.someone())}) }},
 	{"rating, batch", 1, func(o *operator) error {

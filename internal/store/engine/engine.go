@@ -16,6 +16,8 @@ type Options struct {
 	Group int
 	// Fleeting is for a SQLite file that is thrown away when the process ends: nothing is flushed to the disk.
 	Fleeting bool
+	// MapBytes is how much of a SQLite file each reader maps into its memory.
+	MapBytes int64
 }
 
 // Docs is a cache of documents, told of each commit before and after it.

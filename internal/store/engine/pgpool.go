@@ -15,11 +15,7 @@ import (
 // dropped, and the next is made to the host that does.
 type pgPool struct {
 	cfg *pgx.ConnConfig
-	// turns lets as many borrow as there are slots; free is a stack, so that few callers use few connections,
-	// whose servers have everything at hand.
-	turns  chan struct{}
-	mu     sync.Mutex
-	free   []*pgSlot
+	*stack[*pgSlot]
 	size   int
 	closed chan struct{}
 	once   sync.Once
@@ -42,7 +38,7 @@ const (
 )
 
 func newPgPool(cfg *pgx.ConnConfig, size int) *pgPool {
-	p := &pgPool{cfg: cfg, size: size, turns: make(chan struct{}, size), closed: make(chan struct{})}
+	p := &pgPool{cfg: cfg, size: size, stack: newStack[*pgSlot](size), closed: make(chan struct{})}
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = connectTime
 	}
@@ -50,22 +46,6 @@ func newPgPool(cfg *pgx.ConnConfig, size int) *pgPool {
 		p.push(&pgSlot{})
 	}
 	return p
-}
-
-func (p *pgPool) push(s *pgSlot) {
-	p.mu.Lock()
-	p.free = append(p.free, s)
-	p.mu.Unlock()
-	p.turns <- struct{}{}
-}
-
-// pop takes the slot that was given back last; the caller has a turn.
-func (p *pgPool) pop() *pgSlot {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s := p.free[len(p.free)-1]
-	p.free = p.free[:len(p.free)-1]
-	return s
 }
 
 // borrow waits for a free slot and sees to it that it has a connection; give it back.

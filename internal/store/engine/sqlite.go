@@ -21,10 +21,12 @@ import (
 // sqliteDB is the embedded engine: one connection that writes, a few that read.
 type sqliteDB struct {
 	*committer
-	readers chan *sqliteConn
+	readers *stack[*sqliteConn]
 	all     []*sqliteConn
 	// synchronous is when the engine waits for the disk.
 	synchronous string
+	// mapped is how many bytes of the file each reader sees in its own memory.
+	mapped int64
 }
 
 // Page cache in KiB of the writer and of each reader, filled as it is used: enough for the inner pages of the
@@ -62,7 +64,7 @@ func OpenSQLite(path string, o Options, docs Docs) (Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &sqliteDB{readers: make(chan *sqliteConn, o.Readers)}
+	db := &sqliteDB{readers: newStack[*sqliteConn](o.Readers), mapped: o.MapBytes}
 	db.synchronous = "FULL"
 	if o.Fleeting {
 		db.synchronous = "OFF"
@@ -80,7 +82,7 @@ func OpenSQLite(path string, o Options, docs Docs) (Engine, error) {
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("store: open %s: %w", path, err), db.closeAll())
 		}
-		db.readers <- r
+		db.readers.push(r)
 	}
 	db.committer = newCommitter(writer, o.Group, docs)
 	return db, nil
@@ -98,6 +100,7 @@ func (db *sqliteDB) open(drv *sqlite.Driver, path string, cacheKiB int, readOnly
 	q.Add("_pragma", "journal_size_limit(134217728)")
 	q.Add("_pragma", fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages))
 	if readOnly {
+		q.Add("_pragma", fmt.Sprintf("mmap_size(%d)", max(db.mapped, 0)))
 		q.Set("_query_only", "1")
 	}
 	abs, err := filepath.Abs(path)
@@ -110,7 +113,7 @@ func (db *sqliteDB) open(drv *sqlite.Driver, path string, cacheKiB int, readOnly
 		return nil, err
 	}
 	c := &sqliteConn{dc: dc, kept: map[string]*sqliteStmt{}, writer: !readOnly}
-	c.giveBack = func() { db.readers <- c }
+	c.giveBack = func() { db.readers.push(c) }
 	db.all = append(db.all, c)
 	return c, nil
 }
@@ -160,7 +163,8 @@ func (db *sqliteDB) Read(ctx context.Context) (Conn, func(), error) {
 		return nil, nil, errClosed
 	case <-ctx.Done():
 		return nil, nil, ctx.Err()
-	case c := <-db.readers:
+	case <-db.readers.turns:
+		c := db.readers.pop()
 		c.broken = nil
 		return c, c.giveBack, nil
 	}
@@ -197,8 +201,8 @@ func (db *sqliteDB) Migrate(ctx context.Context, _, _ string, fn func(c Conn) er
 // close lets the running writes and reads end, then the connections.
 func (db *sqliteDB) Close() error {
 	db.committer.stop()
-	for range cap(db.readers) {
-		<-db.readers
+	for range cap(db.readers.turns) {
+		<-db.readers.turns
 	}
 	return db.closeAll()
 }
