@@ -45,7 +45,7 @@ func (a *api) vouchers() []op.Operation {
 				"refillTemporarilyBlocked, voucherUsedBySame, voucherUsedByOther, voucherUnavailable, voucherExpired, voucherStolenMissing, voucherDamaged, " +
 				"voucherPending, voucherTypeNotAccepted, accountInactive. Codes that are no voucher's are counted: after several in a row (5 by default) " +
 				"the subscription is blocked from refills for a while, and a dry run counts too.",
-			Permission: may("balance", auth.Post), Writes: true, Status: http.StatusCreated, Errors: refused, Before: a.admitVoucher,
+			Permission: may("balance", auth.Post), Writes: true, Status: http.StatusCreated, Errors: refused, Before: a.admitVoucher, Codes: []string{"voucherCode"},
 			Request: &op.Body{Example: map[string]any{"mobileNumber": "+41 79 000 00 00", "voucherCode": "1234 5678 9012 3456"}},
 		}, a.voucherRecharge),
 		op.Handle(op.Operation{

@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
+	"github.com/demarc-bss/demarc/internal/kernel/pan"
 	"github.com/demarc-bss/demarc/internal/kernel/scope"
 )
 
@@ -129,7 +130,7 @@ func first(h http.Header, name string) string {
 // requestID is the caller's own, when it is sane, or a new one.
 func requestID(h http.Header) string {
 	for _, name := range [...]string{"X-Request-Id", "Transaction-Id"} {
-		if v := first(h, name); v != "" && len(v) <= 128 && printable(v) {
+		if v := first(h, name); v != "" && len(v) <= 128 && printable(v) && !pan.Found(v) {
 			return v
 		}
 	}
@@ -254,7 +255,7 @@ func (e *endpoint) report(x *exchange, r *http.Request, took time.Duration) {
 		return
 	}
 	x.access = Access{
-		Time: x.start, RequestID: x.id, Operation: e.ID, Method: r.Method, Path: r.URL.Path, Status: x.status,
+		Time: x.start, RequestID: x.id, Operation: e.ID, Method: r.Method, Path: withoutCard(r.URL.Path), Status: x.status,
 		Duration: took, Bytes: x.bytes, SPID: x.scope.SPID(), TraceID: x.traceID(r.Header),
 	}
 	a := &x.access

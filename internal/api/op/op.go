@@ -75,6 +75,10 @@ type Operation struct {
 	// (CodeNotKept) with the Location of what the first one made.
 	Reveals bool
 
+	// Codes are the paths of attributes of the body that hold codes which may look like a payment card's number and are not
+	// kept in clear. In all else a full card number is refused (CodeCardNumber).
+	Codes []string
+
 	Params []Param
 	// StrictQuery refuses query parameters that are not declared; otherwise they are ignored.
 	StrictQuery bool

@@ -93,7 +93,7 @@ func (s *server) unrouted() http.Handler {
 		}
 		allowed := s.methodsAt(r)
 		if len(allowed) == 0 {
-			return fault.New(fault.NotFound, CodeNoRoute, "there is nothing at %s", clip(r.URL.Path, 256))
+			return fault.New(fault.NotFound, CodeNoRoute, "there is nothing at %s", clip(withoutCard(r.URL.Path), 256))
 		}
 		x.Header().Set("Allow", strings.Join(allowed, ", "))
 		if r.Method == http.MethodOptions {

@@ -127,6 +127,9 @@ func (e *endpoint) read(x *exchange, r *http.Request) (*Request, error) {
 			return nil, err
 		}
 	}
+	if err := noCards(req); err != nil {
+		return nil, err
+	}
 	return req, nil
 }
 

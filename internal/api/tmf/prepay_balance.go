@@ -24,7 +24,7 @@ func prepayBalanceManagement(d Deps) api {
 			{shape: "Bucket", segment: "bucket", set: d.Buckets, entity: entity, verbs: read | tmf630.Create, example: map[string]any{
 				"name": "Welcome", "usageType": "monetary", "remainingValue": euros(5), "logicalResource": []any{ref("41790000000")},
 			}},
-			{shape: "TopupBalance", segment: "topupBalance", set: d.Topups, entity: entity, example: task(20, map[string]any{"partyAccount": ref("bac-7"), "reference": "kiosk-7-000123"})},
+			{shape: "TopupBalance", segment: "topupBalance", set: d.Topups, entity: entity, codes: []string{"voucher"}, example: task(20, map[string]any{"partyAccount": ref("bac-7"), "reference": "kiosk-7-000123"})},
 			{shape: "AdjustBalance", segment: "adjustBalance", set: d.Adjustments, entity: entity, example: task(-2.5, map[string]any{"reason": "Charged twice"})},
 			{shape: "ReserveBalance", segment: "reserveBalance", set: d.Reservations, entity: entity, example: task(3, map[string]any{"partyAccount": ref("bac-7")})},
 			{shape: "TransferBalance", segment: "transferBalance", set: d.Transfers, entity: entity, example: task(5, map[string]any{

@@ -77,7 +77,9 @@ type entry struct {
 	// entity is what permissions call it when they do not go by the segment.
 	entity string
 	// verbs are the operations it has; zero means all.
-	verbs   tmf630.Verbs
+	verbs tmf630.Verbs
+	// codes are attributes that may look like a card's number.
+	codes   []string
 	example map[string]any
 }
 
@@ -94,7 +96,7 @@ func resources(d Deps, f *op.Facade) []tmf630.Resource {
 		for _, e := range a.resources {
 			r := tmf630.Resource{
 				Facade: f, Set: e.set, Shape: tmf630.ShapeOf(a.code, e.shape), Path: a.base + "/" + e.segment,
-				Entity: e.entity, Verbs: e.verbs, Tag: a.code + " " + e.shape, Paging: d.Paging,
+				Entity: e.entity, Verbs: e.verbs, Codes: e.codes, Tag: a.code + " " + e.shape, Paging: d.Paging,
 			}
 			if e.entity == "" {
 				r.Entity = e.segment

@@ -58,6 +58,8 @@ type Resource struct {
 	Within map[string]string
 	// Reveal adds attributes to the answer of create that no later answer shows, such as a secret.
 	Reveal func(d store.Doc) map[string]string
+	// Codes are attributes that may look like a card's number (see op.Operation.Codes).
+	Codes []string
 	// Example is a create request for the reference page.
 	Example any
 	Paging  Paging
@@ -131,7 +133,7 @@ func (e *engine) operation(name, method string, one bool, verb auth.Verb) op.Ope
 	o := op.Operation{
 		ID: e.ID + "." + name, Facade: e.Facade, Method: method, Path: e.Path, Aliases: slices.Clone(e.Aliases), Tag: e.Tag,
 		Permission: []auth.Permission{{Entity: e.Entity, Verb: verb}},
-		Writes:     method != http.MethodGet,
+		Writes:     method != http.MethodGet, Codes: e.Codes,
 	}
 	if one {
 		o.Path += "/{id}"
