@@ -81,6 +81,8 @@ type Bucket struct {
 	FullValue *sid.Quantity `json:"fullValue,omitzero"`
 	// Told is the lowest threshold below which its holder was told that it is, in percent.
 	Told *int `json:"thresholdTold,omitzero"`
+	// Watch has it told when it falls below an amount.
+	Watch *Watch `json:"lowBalance,omitzero"`
 	// Reservations are what makes up Reserved.
 	Reservations []Reservation `json:"reservation,omitzero"`
 	// LastActivity is when it was last used or paid into.

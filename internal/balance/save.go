@@ -63,6 +63,8 @@ type change struct {
 	body jsontext.Value
 	// crossed are the thresholds that it fell to.
 	crossed []int
+	// low says that it fell below what is watched.
+	low bool
 }
 
 // show brings the document of a bucket in step with what it holds.
@@ -72,7 +74,7 @@ func (h *Held) show(thresholds []int) (change, error) {
 	if b.Status == Expired && len(b.Reservations) == 0 {
 		b.HeldBy = ""
 	}
-	c := change{h: h, crossed: h.crossed(thresholds)}
+	c := change{h: h, crossed: h.crossed(thresholds), low: h.fell()}
 	body, err := json.Marshal(b, json.Deterministic(true))
 	if err != nil {
 		return c, fault.Internalf(err, "the bucket %s cannot be written", h.ID)
@@ -126,6 +128,9 @@ func (s *Service) keep(ctx context.Context, changed []change) error {
 				err = s.tell(ctx, c.h, percent, c.h.stored.Body)
 			}
 		}
+		if err == nil && c.low {
+			err = s.tellLow(ctx, c.h)
+		}
 		if err != nil {
 			return err
 		}
@@ -141,6 +146,13 @@ func (s *Service) tell(ctx context.Context, h *Held, percent int, body jsontext.
 	return s.store.Emit(ctx, event.Event{
 		Type: ThresholdEvent, Domain: domain, Resource: BucketKind.Name, Subject: h.ID, Document: body, Title: title,
 		Description: fmt.Sprintf("%s %s of %s are left", Decimal(h.Bucket.Unit, h.Left), h.Bucket.Unit, h.Bucket.Name),
+	})
+}
+
+func (s *Service) tellLow(ctx context.Context, h *Held) error {
+	return s.store.Emit(ctx, event.Event{
+		Type: LowBalanceEvent, Domain: domain, Resource: BucketKind.Name, Subject: h.ID, Document: h.stored.Body, Title: h.Bucket.Name + " is low",
+		Description: fmt.Sprintf("%s %s of %s are left", Decimal(h.Bucket.Unit, h.Unspent()), h.Bucket.Unit, h.Bucket.Name),
 	})
 }
 

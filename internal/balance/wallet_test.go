@@ -32,16 +32,24 @@ type timed struct {
 	clock *clock.Virtual
 	// told are the thresholds that were told, as "name percent".
 	told *[]string
+	// lows are the buckets that were told to be low.
+	lows *[]string
 }
+
+func (h timed) low() []string { return *h.lows }
 
 func timedHouse(t *testing.T, engine string) timed {
 	v := clock.NewVirtual(start)
 	s := storetest.Open(t, engine, func(o *store.Options) { o.Clock = v })
-	h := timed{house: newHouse(s), clock: v, told: &[]string{}}
+	h := timed{house: newHouse(s), clock: v, told: &[]string{}, lows: &[]string{}}
 	s.React(func(_ context.Context, e event.Event) error {
 		*h.told = append(*h.told, e.Title)
 		return nil
 	}, ThresholdEvent)
+	s.React(func(_ context.Context, e event.Event) error {
+		*h.lows = append(*h.lows, string(e.Subject))
+		return nil
+	}, LowBalanceEvent)
 	return h
 }
 
