@@ -99,6 +99,10 @@ const (
 	// ApproveAdjustment (verb Patch) is the approval of an adjustment. Its role is honoured in the right
 	// spelling and in the guide's, `S:approveAdjsutment:*` (reading A1).
 	ApproveAdjustment = "approveAdjustment"
+	// Adjustment (verbs Get and Patch) is an adjustment that was asked for: to see it, and to edit or decide it. It has
+	// no role of its own: the same verb on subscriptions grants it, and so does the role of ApproveAdjustment, which
+	// would be of no use without.
+	Adjustment = "adjustment"
 	// ExportData (verb Get) is the export of a list.
 	ExportData = "exportData"
 	// AllEntity (verb Get) is the search across entities.
@@ -133,6 +137,7 @@ var entities = [...]Entity{
 	{Name: ApproveAdjustment, Verbs: Patch, Title: "approval of an adjustment", InGuide: true},
 	{Name: IndividualDashboard, Verbs: Get, Title: "dashboard of an individual", Derived: true},
 	{Name: ServiceProviderDashboard, Verbs: Get, Title: "dashboard of a service provider", Derived: true},
+	{Name: Adjustment, Verbs: Get | Patch, Title: "adjustment that was asked for", Derived: true},
 
 	{Name: "organization", Verbs: allVerbs, Title: "organization"},
 	{Name: "partyRole", Verbs: allVerbs, Title: "party role"},

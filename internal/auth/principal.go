@@ -113,6 +113,9 @@ func (p *Principal) Scope(spidHeader string, perms ...Permission) (scope.Scope, 
 	if len(p.spids) > 1 {
 		claims.SPIDs = p.open(spidHeader != "", spid, perms)
 	}
+	claims.EditAdjustments = p.Allowed(spid, Permission{"subscription", Patch})
+	claims.ApproveAdjustments = p.Allowed(spid, Permission{ApproveAdjustment, Patch})
+	claims.Roles = p.names
 	return scope.Grant(spid, p.actor, claims), nil
 }
 

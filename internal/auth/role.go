@@ -124,8 +124,15 @@ func (g *grant) add(r Role) {
 		if e.Name == "individual" && r.verbs == allVerbs {
 			g.verbs[entityIndex[IndividualDashboard]] |= Get
 		}
+		switch e.Name {
+		case "subscription":
+			g.verbs[entityIndex[Adjustment]] |= r.verbs & (Get | Patch)
+		case ApproveAdjustment:
+			g.verbs[entityIndex[Adjustment]] |= Get | Patch
+		}
 		return
 	}
+	g.verbs[entityIndex[Adjustment]] |= r.verbs & (Get | Patch)
 	// `S:*:get` reads every entity, but reading alone does not open the derived dashboards; `S:*:*` and
 	// the general roles do, whose descriptions say so.
 	dashboards := r.verbs == allVerbs || r.name == RoleCSRAll

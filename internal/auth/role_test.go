@@ -45,7 +45,7 @@ func everything(verbs auth.Verb, dashboards bool) []string {
 	var out []string
 	for _, e := range auth.Entities() {
 		for _, v := range []auth.Verb{auth.Get, auth.Post, auth.Patch, auth.Delete} {
-			if e.Verbs&v != 0 && verbs&v != 0 && (!e.Derived || dashboards) {
+			if e.Verbs&v != 0 && verbs&v != 0 && (!e.Derived || dashboards || e.Name == auth.Adjustment) {
 				out = append(out, auth.Permission{Entity: e.Name, Verb: v}.String())
 			}
 		}
@@ -66,7 +66,7 @@ func TestTheGuidesRoles(t *testing.T) {
 	}{
 		{"1:*:*", everything(all, true), nil},
 		{"1:admin", []string{"admin"}, nil},
-		{"1:approveAdjsutment:*", []string{"approveAdjustment:patch"}, nil},
+		{"1:approveAdjsutment:*", []string{"approveAdjustment:patch", "adjustment:get", "adjustment:patch"}, nil},
 		{"1:billingAccount:get", []string{"billingAccount:get"}, nil},
 		{"1:billingAccount:patch", []string{"billingAccount:patch"}, nil},
 		{"1:billingAccount:post", []string{"billingAccount:post"}, nil},
@@ -110,7 +110,7 @@ func TestReadings(t *testing.T) {
 		roles []string
 		want  []string
 	}{
-		{"A1: the right spelling as well", []string{"1:approveAdjustment:*"}, []string{"approveAdjustment:patch"}},
+		{"A1: the right spelling as well", []string{"1:approveAdjustment:*"}, []string{"approveAdjustment:patch", "adjustment:get", "adjustment:patch"}},
 		{"A4: four verbs are not the wildcard", []string{"1:individual:get", "1:individual:post", "1:individual:patch", "1:individual:delete"},
 			[]string{"individual:get", "individual:post", "individual:patch", "individual:delete"}},
 		{"A6: nobody deletes a service provider", []string{"1:serviceProvider:delete"}, nil},
@@ -302,6 +302,37 @@ func TestAScopeIsOpenWhereThePermissionHolds(t *testing.T) {
 	} {
 		if s, err := p.Scope(c.spid, c.perm); err != nil || !slices.Equal(s.Open(), c.want) {
 			t.Errorf("%s: open at %v (%v), want %v", c.name, s.Open(), err, c.want)
+		}
+	}
+}
+
+// A scope says what the caller may do to adjustments at its own service provider, and which roles it has, those that
+// mean nothing here included.
+func TestAScopeSaysWhoMayDecide(t *testing.T) {
+	f := newFixture(t)
+	for name, c := range map[string]struct {
+		roles         []string
+		scope         string
+		edit, approve bool
+	}{
+		"who may change subscriptions edits":  {[]string{"1:subscription:patch", "team-leads"}, "obp-apigw:write", true, false},
+		"the guide's spelling approves":       {[]string{"1:approveAdjsutment:*"}, "obp-apigw:write", false, true},
+		"the right spelling approves":         {[]string{"1:approveAdjustment:*"}, "obp-apigw:write", false, true},
+		"everything is both":                  {[]string{"1:*:*"}, "obp-apigw:write", true, true},
+		"at another service provider neither": {[]string{"2:*:*"}, "obp-apigw:write", false, false},
+		"without the OAuth scope neither":     {[]string{"1:*:*"}, "obp-apigw:read", false, false},
+		"representatives neither":             {[]string{"csr-all-operations"}, "obp-apigw:write", false, false},
+	} {
+		p := f.accept(f.token(object{"realm_access": object{"roles": c.roles}, "scope": c.scope, "availableSpids": []string{"1:A", "2:B"}}))
+		s, err := p.Scope("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Claims(); got.EditAdjustments != c.edit || got.ApproveAdjustments != c.approve || !slices.Equal(got.Roles, c.roles) {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if at, ok := s.At(2); ok && (at.Claims().EditAdjustments || at.Claims().ApproveAdjustments) {
+			t.Errorf("%s: what holds at one service provider was taken to another", name)
 		}
 	}
 }

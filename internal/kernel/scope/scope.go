@@ -34,6 +34,12 @@ type Claims struct {
 	ManageMonthlySpendLimit bool
 	// ManageCreditLimit lets the actor change credit limits (`allowCsrToManageCreditLimit`).
 	ManageCreditLimit bool
+	// EditAdjustments and ApproveAdjustments let the actor edit and decide adjustments that wait for approval, at
+	// the scope's own service provider.
+	EditAdjustments, ApproveAdjustments bool
+	// Roles are the names of the actor's roles as the identity provider has them, those that demarc knows nothing
+	// of included: what a service provider decides for itself may speak of them.
+	Roles []string
 	// SPIDs are the service providers at which the actor may do what it asks now: the one it chose or, when it
 	// chose none, all of them, the default first.
 	SPIDs []int
@@ -55,6 +61,9 @@ func (s Scope) Open() []int {
 func (s Scope) At(spid int) (at Scope, ok bool) {
 	if !slices.Contains(s.Open(), spid) {
 		return Scope{}, false
+	}
+	if s.spid != spid {
+		s.claims.EditAdjustments, s.claims.ApproveAdjustments = false, false
 	}
 	s.spid = spid
 	return s, true
