@@ -37,8 +37,11 @@ type Policy struct {
 	UsageMaxAgeDays    *int `json:"usageMaxAgeDays,omitzero"`
 	// BalanceThresholds are percentages of what a bucket was granted at which its holder is told (default 20, 0);
 	// an empty list tells nothing.
-	BalanceThresholds []int    `json:"balanceThresholds,omitzero"`
-	Rest              sid.Rest `json:",embed"`
+	BalanceThresholds []int `json:"balanceThresholds,omitzero"`
+	// Adjustment is how balances may be adjusted by hand with approval; Referral is what comes of recommendations.
+	Adjustment *AdjustmentPolicy `json:"adjustment,omitzero"`
+	Referral   *ReferralPolicy   `json:"referral,omitzero"`
+	Rest       sid.Rest          `json:",embed"`
 }
 
 // mostThresholds bounds how often a holder is told of one bucket.
@@ -67,6 +70,7 @@ func (p *Policy) check() (found []fault.Detail) {
 	within("voucherBlockMinutes", p.VoucherBlockMinutes, 1, 525_600, "minutes")
 	within("usageFutureMinutes", p.UsageFutureMinutes, 0, 1_440, "minutes")
 	within("usageMaxAgeDays", p.UsageMaxAgeDays, 1, tenYears, "days")
+	found = append(append(found, p.Adjustment.check()...), p.Referral.check()...)
 	if len(p.BalanceThresholds) > mostThresholds {
 		found = append(found, fault.Detail{Attribute: "policy.balanceThresholds", Message: fmt.Sprintf("there are at most %d thresholds", mostThresholds)})
 	}

@@ -101,6 +101,9 @@ func (v ServiceProvider) check() (found []fault.Detail) {
 	add(err != nil || v.TimeZone == "Local" || v.TimeZone == "", "timeZone", "timeZone is a name of the IANA database such as Europe/Zurich")
 	add(v.Country != "" && !countryForm.MatchString(v.Country), "country", "country is a code of ISO 3166-1 such as CH")
 	add(!languageForm.MatchString(v.Language), "language", "language is a tag of BCP 47 such as en or de-CH")
+	if v.Policy != nil {
+		found = append(found, v.Policy.Referral.in(v.Currency)...)
+	}
 	return append(found, v.Policy.check()...)
 }
 
