@@ -79,6 +79,9 @@ func open(t *testing.T, engine string, subscribers int) *operator {
 		analyze(t, url)
 	}
 	size := taken(t, engine, url)
+	if engine == "sqlite" {
+		warm(t, path(url))
+	}
 	fmt.Printf("%d subscriptions on %s were loaded in %s and take %d MB, %d bytes each\n",
 		subscribers, engine, took.Round(time.Second), size>>20, size/int64(subscribers))
 	o.lines = o.draw.Perm(subscribers)[:min(subscribers, used)]
@@ -233,6 +236,19 @@ func taken(t *testing.T, engine, url string) (size int64) {
 		return c.QueryRow(ctx, "SELECT pg_database_size(current_database())").Scan(&size)
 	})
 	return size
+}
+
+// warm has the system read a whole file, so that it is in its memory as that of a database in use is: what is compared is
+// the work among few and among many, and not the disk.
+func warm(t *testing.T, path string) {
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	if _, err := io.Copy(io.Discard, f); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // analyze does what autovacuum does, which the tests' PostgreSQL has not.
