@@ -41,7 +41,9 @@ type Policy struct {
 	// Adjustment is how balances may be adjusted by hand with approval; Referral is what comes of recommendations.
 	Adjustment *AdjustmentPolicy `json:"adjustment,omitzero"`
 	Referral   *ReferralPolicy   `json:"referral,omitzero"`
-	Rest       sid.Rest          `json:",embed"`
+	// AutoTopup is when top-ups that a stored payment method pays are made.
+	AutoTopup *AutoTopupPolicy `json:"autoTopup,omitzero"`
+	Rest      sid.Rest         `json:",embed"`
 }
 
 // mostThresholds bounds how often a holder is told of one bucket.
@@ -71,6 +73,7 @@ func (p *Policy) check() (found []fault.Detail) {
 	within("usageFutureMinutes", p.UsageFutureMinutes, 0, 1_440, "minutes")
 	within("usageMaxAgeDays", p.UsageMaxAgeDays, 1, tenYears, "days")
 	found = append(append(found, p.Adjustment.check()...), p.Referral.check()...)
+	found = append(found, p.AutoTopup.check()...)
 	if len(p.BalanceThresholds) > mostThresholds {
 		found = append(found, fault.Detail{Attribute: "policy.balanceThresholds", Message: fmt.Sprintf("there are at most %d thresholds", mostThresholds)})
 	}
