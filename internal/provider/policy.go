@@ -43,7 +43,12 @@ type Policy struct {
 	Referral   *ReferralPolicy   `json:"referral,omitzero"`
 	// AutoTopup is when top-ups that a stored payment method pays are made.
 	AutoTopup *AutoTopupPolicy `json:"autoTopup,omitzero"`
-	Rest      sid.Rest         `json:",embed"`
+	// Payment are the rules of charges through payment gateways.
+	Payment *PaymentPolicy `json:"payment,omitzero"`
+	// Message is how customers are spoken to, Credential how PINs and one-time passwords are.
+	Message    *MessagePolicy    `json:"message,omitzero"`
+	Credential *CredentialPolicy `json:"credential,omitzero"`
+	Rest       sid.Rest          `json:",embed"`
 }
 
 // mostThresholds bounds how often a holder is told of one bucket.
@@ -74,6 +79,7 @@ func (p *Policy) check() (found []fault.Detail) {
 	within("usageMaxAgeDays", p.UsageMaxAgeDays, 1, tenYears, "days")
 	found = append(append(found, p.Adjustment.check()...), p.Referral.check()...)
 	found = append(found, p.AutoTopup.check()...)
+	found = append(append(found, p.Message.check()...), p.Credential.check()...)
 	if len(p.BalanceThresholds) > mostThresholds {
 		found = append(found, fault.Detail{Attribute: "policy.balanceThresholds", Message: fmt.Sprintf("there are at most %d thresholds", mostThresholds)})
 	}
@@ -85,6 +91,7 @@ func (p *Policy) check() (found []fault.Detail) {
 			found = append(found, fault.Detail{Attribute: at, Message: "a threshold stands there once"})
 		}
 	}
+	found = append(found, p.Payment.check()...)
 	unknown := make([]string, 0, len(p.Rest))
 	for name := range p.Rest {
 		unknown = append(unknown, name)
