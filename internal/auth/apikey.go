@@ -65,7 +65,7 @@ func (k *APIKey) Active(now time.Time) bool {
 // principal is the caller that the key alone makes.
 func (k *APIKey) principal() *Principal {
 	p := &Principal{
-		actor:   scope.Actor{Subject: "apikey:" + k.ID, Name: k.Name, Client: k.Client},
+		actor:   scope.Actor{Subject: scope.KeySubject + k.ID, Name: k.Name, Client: k.Client},
 		claims:  scope.Claims{SPIDs: slices.Clone(k.SPIDs)},
 		names:   slices.Clone(k.Roles),
 		roles:   compile(k.Roles),

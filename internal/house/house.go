@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/demarc-bss/demarc/internal/account"
+	"github.com/demarc-bss/demarc/internal/adjustment"
 	"github.com/demarc-bss/demarc/internal/balance"
 	"github.com/demarc-bss/demarc/internal/bulkupload"
 	"github.com/demarc-bss/demarc/internal/cart"
@@ -16,6 +17,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/inventory"
 	"github.com/demarc-bss/demarc/internal/kernel/event"
 	"github.com/demarc-bss/demarc/internal/kernel/job"
+	"github.com/demarc-bss/demarc/internal/message"
 	"github.com/demarc-bss/demarc/internal/network"
 	"github.com/demarc-bss/demarc/internal/order"
 	"github.com/demarc-bss/demarc/internal/party"
@@ -40,11 +42,13 @@ type House struct {
 	Subscriptions *subscription.Service
 	Balances      *balance.Service
 	Vouchers      *voucher.Service
+	Adjustments   *adjustment.Service
 	Renewals      *renewal.Service
 	Usage         *usage.Service
 	Carts         *cart.Service
 	Orders        *order.Service
 	Uploads       *bulkupload.Service
+	Messages      *message.Service
 }
 
 // Outside is the other systems that a house works with.
@@ -52,9 +56,12 @@ type Outside struct {
 	// Network does what lines need of the network, and NetworkPatience is for how long it is asked (default 24 h).
 	Network         network.Connector
 	NetworkPatience time.Duration
-	// Ports is the number portability gateway, and Notifier tells customers what became of their orders.
+	// Ports is the number portability gateway. Notifier tells customers what became of their orders; nil: messages do.
 	Ports    order.PortGateway
 	Notifier order.Notifier
+	// Channels are the ways that messages go, and As is how delivery reports find theirs (message.Parts).
+	Channels map[message.Channel]message.Connector
+	As       func(ctx context.Context, spid int) context.Context
 	// Secret is the installation's: what the PINs of vouchers are found by is keyed with it. Without one there are no
 	// vouchers.
 	Secret []byte
@@ -79,12 +86,20 @@ func New(s *store.Store, o Outside) *House {
 		Providers: h.Providers, Accounts: h.Accounts, Subscriptions: h.Subscriptions, Balances: h.Balances, Secret: o.Secret,
 	})
 	h.Balances.TakeVouchers(h.Vouchers)
+	h.Adjustments = adjustment.New(s, adjustment.Parts{Providers: h.Providers, Subscriptions: h.Subscriptions, Balances: h.Balances})
 	h.Renewals = renewal.New(s, renewal.Parts{
 		Providers: h.Providers, Accounts: h.Accounts, Catalog: h.Catalog, Subscriptions: h.Subscriptions, Balances: h.Balances,
 		Inventory: h.Inventory,
 	})
 	h.Usage = usage.New(s, usage.Parts{Providers: h.Providers, Catalog: h.Catalog, Subscriptions: h.Subscriptions, Balances: h.Balances})
 	h.Carts = cart.New(s, cart.Parts{Providers: h.Providers, Catalog: h.Catalog, Subscriptions: h.Subscriptions})
+	h.Messages = message.New(s, message.Parts{
+		Providers: h.Providers, Parties: h.Parties, Customers: h.Customers, Accounts: h.Accounts, Subscriptions: h.Subscriptions,
+		Connectors: o.Channels, As: o.As, Secret: o.Secret,
+	})
+	if o.Notifier == nil && len(o.Channels) > 0 {
+		o.Notifier = teller{h}
+	}
 	h.Orders = order.New(s, order.Parts{
 		Providers: h.Providers, Customers: h.Customers, Accounts: h.Accounts, Catalog: h.Catalog, Inventory: h.Inventory,
 		Subscriptions: h.Subscriptions, Balances: h.Balances, Network: h.Network, Renewals: h.Renewals, Carts: h.Carts,
@@ -95,6 +110,9 @@ func New(s *store.Store, o Outside) *House {
 		Subscriptions: h.Subscriptions, Balances: h.Balances,
 	})
 	s.React(h.follow, event.TypeOf(subscription.Kind.Name, event.State))
+	if len(o.Channels) > 0 {
+		s.React(h.warn, balance.ThresholdEvent)
+	}
 	return h
 }
 
@@ -108,7 +126,7 @@ func (h *House) holder(ctx context.Context, text string) (balance.Holder, error)
 func (h *House) Jobs() map[string]job.Handler {
 	all := map[string]job.Handler{}
 	for _, jobs := range []map[string]job.Handler{
-		h.Inventory.Jobs(), h.Balances.Jobs(), h.Orders.Jobs(), h.Renewals.Jobs(), h.Subscriptions.Jobs(), h.Usage.Jobs(), h.Vouchers.Jobs(), h.Carts.Jobs(), h.Uploads.Jobs(),
+		h.Inventory.Jobs(), h.Balances.Jobs(), h.Orders.Jobs(), h.Renewals.Jobs(), h.Subscriptions.Jobs(), h.Usage.Jobs(), h.Vouchers.Jobs(), h.Carts.Jobs(), h.Uploads.Jobs(), h.Adjustments.Jobs(),
 	} {
 		maps.Copy(all, jobs)
 	}
@@ -120,5 +138,6 @@ func (h *House) WaitingJobs() map[string]job.Handler {
 	all := h.Network.Jobs()
 	maps.Copy(all, h.Catalog.Jobs())
 	maps.Copy(all, h.Orders.WaitingJobs())
+	maps.Copy(all, h.Messages.Jobs())
 	return all
 }

@@ -7,6 +7,7 @@ package scope
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 )
@@ -19,6 +20,31 @@ type Actor struct {
 	Name string `json:"name,omitempty"`
 	// Client is the OAuth client or API-key client that it came through (`azp`).
 	Client string `json:"client,omitempty"`
+}
+
+// KeySubject begins the subject of an actor that is an API key and no person; serviceAccount the name that Keycloak gives
+// to a client that acts for itself.
+const (
+	KeySubject     = "apikey:"
+	serviceAccount = "service-account-"
+)
+
+// machine reports whether no person is known to stand behind an actor.
+func (a Actor) machine() bool {
+	return strings.HasPrefix(a.Subject, KeySubject) || strings.HasPrefix(a.Name, serviceAccount)
+}
+
+// MayBe reports whether two actors may be one person: they have one subject, whatever the client or the token, or one
+// name, as a person has at two identity providers; or one of them is a client that acts for itself, whose secret
+// whoever uses that client may hold.
+func (a Actor) MayBe(b Actor) bool {
+	switch {
+	case a.Subject == b.Subject:
+		return true
+	case a.machine() || b.machine():
+		return a.Client == b.Client
+	}
+	return a.Name != "" && strings.EqualFold(a.Name, b.Name)
 }
 
 // Scope is one actor's access to one service provider. The zero value gives access to nothing.

@@ -44,3 +44,26 @@ func TestAScopeMovesOnlyToWhatIsOpen(t *testing.T) {
 		t.Error("no scope is open to nobody")
 	}
 }
+
+func TestWhoMayBeOnePerson(t *testing.T) {
+	ann := scope.Actor{Subject: "1", Name: "ann", Client: "portal"}
+	for name, c := range map[string]struct {
+		a, b scope.Actor
+		want bool
+	}{
+		"herself":                        {ann, ann, true},
+		"another client":                 {ann, scope.Actor{Subject: "1", Client: "gateway"}, true},
+		"another identity provider":      {ann, scope.Actor{Subject: "7", Name: "Ann", Client: "other"}, true},
+		"another":                        {ann, scope.Actor{Subject: "2", Name: "bob", Client: "portal"}, false},
+		"nobody has a name":              {scope.Actor{Subject: "1"}, scope.Actor{Subject: "2"}, false},
+		"a key of her client":            {ann, scope.Actor{Subject: "apikey:x", Name: "key", Client: "portal"}, true},
+		"a key of another client":        {ann, scope.Actor{Subject: "apikey:x", Name: "key", Client: "gateway"}, false},
+		"two keys of a client":           {scope.Actor{Subject: "apikey:y", Client: "gateway"}, scope.Actor{Subject: "apikey:x", Client: "gateway"}, true},
+		"the service account of hers":    {scope.Actor{Subject: "9", Name: "service-account-portal", Client: "portal"}, ann, true},
+		"the service account of another": {scope.Actor{Subject: "9", Name: "service-account-gateway", Client: "gateway"}, ann, false},
+	} {
+		if c.a.MayBe(c.b) != c.want || c.b.MayBe(c.a) != c.want {
+			t.Errorf("%s: %v", name, !c.want)
+		}
+	}
+}
