@@ -11,7 +11,6 @@ import (
 
 	"github.com/demarc-bss/demarc/internal/auth"
 	"github.com/demarc-bss/demarc/internal/config"
-	"github.com/demarc-bss/demarc/internal/connect/message"
 	connect "github.com/demarc-bss/demarc/internal/connect/network"
 	"github.com/demarc-bss/demarc/internal/connect/npg"
 	"github.com/demarc-bss/demarc/internal/house"
@@ -120,7 +119,10 @@ func build(db *store.Store, s *config.Settings, base string, c clock.Clock, log 
 	if err != nil {
 		return nil, err
 	}
-	outside := house.Outside{Network: way, NetworkPatience: s.NetworkPatience, Notifier: message.Log{Logger: log}, Secret: secret}
+	outside := house.Outside{Network: way, NetworkPatience: s.NetworkPatience, Secret: secret, As: asMessenger}
+	if outside.Channels, err = channels(s, c, log); err != nil {
+		return nil, err
+	}
 	if s.Dev || s.Demo {
 		outside.Ports = npg.NewSimulator(npg.Options{Now: db.Now})
 	}

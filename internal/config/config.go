@@ -49,6 +49,12 @@ type Settings struct {
 	NetworkTimeout  time.Duration `name:"network-timeout" env:"DEMARC_NETWORK_TIMEOUT" default:"10s" group:"Network" help:"How long one call to the network may take."`
 	NetworkPatience time.Duration `name:"network-patience" env:"DEMARC_NETWORK_PATIENCE" default:"24h" group:"Network" help:"How long a request is sent again and asked about before it counts as refused."`
 
+	SMSURL      string `name:"sms-url" env:"DEMARC_SMS_URL" secret:"url" placeholder:"URL" group:"Messages" help:"Short message centre that messages go to by SMPP 3.4 (docs/messages.md), as in smpp://SYSTEM-ID:PASSWORD@smsc.example.com:2775, or smpps:// with TLS. log: writes them to the log, off sends none. Empty is log: with dev or demo on, and otherwise off."`
+	EmailURL    string `name:"email-url" env:"DEMARC_EMAIL_URL" secret:"url" placeholder:"URL" group:"Messages" help:"Mail server that messages go to by SMTP, as in smtp://USER:PASSWORD@mail.example.com:587 (STARTTLS is needed unless ?tls=no) or smtps://. log:, off and empty as for sms-url."`
+	EmailSender string `name:"email-sender" env:"DEMARC_EMAIL_SENDER" placeholder:"ADDRESS" group:"Messages" help:"Address that e-mails come from where the service provider has none of its own. Needed with email-url."`
+	PushURL     string `name:"push-url" env:"DEMARC_PUSH_URL" placeholder:"URL" group:"Messages" help:"Service that push messages are POSTed to as JSON (docs/messages.md). log:, off and empty as for sms-url."`
+	PushKey     string `name:"push-key" env:"DEMARC_PUSH_KEY" secret:"all" group:"Messages" help:"Key of at least 32 bytes that push messages are signed with."`
+
 	LogLevel     string  `name:"log-level" env:"DEMARC_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" group:"Telemetry" help:"Least severe thing that is logged: debug, info, warn or error."`
 	LogFormat    string  `name:"log-format" env:"DEMARC_LOG_FORMAT" default:"auto" enum:"auto,text,json" group:"Telemetry" help:"text for people, json for machines; auto is text on a terminal."`
 	OTLPEndpoint string  `name:"otlp-endpoint" env:"DEMARC_OTLP_ENDPOINT" placeholder:"URL" group:"Telemetry" help:"OpenTelemetry collector (OTLP over HTTP) that traces are sent to; empty sends none."`
