@@ -35,13 +35,18 @@ func (s *Service) record(ctx context.Context, i id.ID, a Answer) error {
 		}
 		switch {
 		case p.Status == Pending && a.Outcome == Succeeded:
-			return s.succeed(ctx, p, d, a)
+			err = s.succeed(ctx, p, d, a)
 		case p.Status == Pending:
-			return s.decline(ctx, p, d, a)
+			err = s.decline(ctx, p, d, a)
 		case p.Status != Done && a.Outcome == Succeeded && p.Booked == "":
 			return s.late(ctx, p, d, a)
+		default:
+			return nil
 		}
-		return nil
+		if err != nil {
+			return err
+		}
+		return s.forgetReplaced(ctx, p.TokenID)
 	})
 }
 

@@ -221,7 +221,7 @@ func (s *Service) callGateway(ctx context.Context, before int, a asking, window 
 		}
 		asked := a.Last.Sub(*a.First)
 		if asked > window+inFlight {
-			return Answer{Outcome: Declined, Code: "neverArrived", Reason: "the gateway never heard of it"}, nil
+			return Answer{Outcome: Declined, Code: neverArrived, Reason: "the gateway never heard of it"}, nil
 		}
 		if asked > window {
 			return Answer{}, errors.New("the gateway does not know it, and it is too late to ask again")

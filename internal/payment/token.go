@@ -12,6 +12,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/kernel/pan"
 	"github.com/demarc-bss/demarc/internal/kernel/sid"
 	"github.com/demarc-bss/demarc/internal/resource"
+	"github.com/demarc-bss/demarc/internal/store"
 )
 
 const (
@@ -99,7 +100,13 @@ func (s *Service) tokenRules() resource.Rules[Token] {
 	return resource.Rules[Token]{
 		Domain: domain,
 		Home:   func(v *Token) (id.Home, bool) { return v.Account.Home() },
-		Fixed:  []string{"accountID", "account", "vaultId", "replacedBy", "creationDate"},
+		After: func(ctx context.Context, _ id.ID, prev, next *Token) error {
+			if next != nil {
+				return nil
+			}
+			return s.forget(ctx, prev.Vault)
+		},
+		Fixed: []string{"accountID", "account", "vaultId", "replacedBy", "creationDate"},
 	}
 }
 
@@ -205,4 +212,135 @@ func (s *Service) Token(ctx context.Context, account, token id.ID) (Token, error
 		}
 	}
 	return t, nil
+}
+
+// UpdateToken puts another value, or other facts of the card, in the place of a token's. Faults: NotFound (CodeNoToken);
+// Invalid; Conflict for a value that another token of the account has, and for another value while a payment with the token
+// is not settled (CodeState).
+func (s *Service) UpdateToken(ctx context.Context, i id.ID, value Secret, c Card) (t Token, err error) {
+	err = s.store.Write(ctx, func(ctx context.Context) error {
+		if t, err = s.ReadToken(ctx, i); err != nil {
+			return err
+		}
+		if t.ReplacedBy != "" {
+			return fault.Conflictf(CodeState, "the token was replaced by %s", t.ReplacedBy).At("tokenID")
+		}
+		var found fault.Several
+		if value != "" {
+			checkValue(value, &found)
+		}
+		c.check(&found, s.store.Now(ctx))
+		if err := found.Err(); err != nil {
+			return err
+		}
+		if value != "" {
+			if err := s.revalue(ctx, t, value); err != nil {
+				return err
+			}
+		}
+		if t, err = s.describe(ctx, i, c); err != nil {
+			return err
+		}
+		return s.show(ctx, t)
+	})
+	return t, err
+}
+
+// revalue gives a token another value.
+func (s *Service) revalue(ctx context.Context, t Token, value Secret) error {
+	b, err := s.secrets()
+	if err != nil {
+		return err
+	}
+	by := b.of(t.Account, value)
+	was, err := s.store.Claimant(ctx, tokenClaim, by)
+	switch {
+	case err != nil:
+		return err
+	case was == t.ID:
+		return nil
+	case was != "":
+		return fault.Conflictf(CodeState, "the account has another token with this value").At("tokenValue")
+	}
+	open, err := s.open(ctx, t)
+	if err != nil {
+		return err
+	}
+	if open {
+		return fault.Conflictf(CodeState, "a payment with the token is not settled yet").At("tokenValue")
+	}
+	if err := s.forget(ctx, t.Vault); err != nil {
+		return err
+	}
+	_, err = s.lock(ctx, t.ID, value, by)
+	return err
+}
+
+// open reports whether a payment with a token has not ended.
+func (s *Service) open(ctx context.Context, t Token) (bool, error) {
+	is := func(path []string, value string) store.Filter {
+		return store.Filter{Path: path, Op: store.Eq, Values: []string{value}, Type: store.Text}
+	}
+	page, err := s.Payments.Docs(ctx, store.Query{NoTotal: true, Limit: 1, Filters: []store.Filter{
+		is([]string{"account", "id"}, string(t.Account)), is([]string{"status"}, string(Pending)), is([]string{"tokenID"}, string(t.ID)),
+	}})
+	return len(page.Items) > 0, err
+}
+
+// show brings the method that is paid by a token in step with it.
+func (s *Service) show(ctx context.Context, t Token) error {
+	i, err := s.store.Claimant(ctx, methodClaim, string(t.Account))
+	if err != nil || i == "" {
+		return err
+	}
+	m, _, err := s.Methods.Get(ctx, i)
+	if err != nil || m.TokenID != t.ID || m.Card() == (Card{t.Masked, t.Expiry}) {
+		return err
+	}
+	_, err = s.Methods.Change(ctx, i, func(m *Method) error { return m.describe(Card{t.Masked, t.Expiry}, time.Time{}) })
+	return err
+}
+
+// replaced puts one token in the place of another, whose value is forgotten unless a payment that is not settled needs it.
+func (s *Service) replaced(ctx context.Context, old, by id.ID) error {
+	t, err := s.Tokens.Change(ctx, old, func(t *Token) error {
+		t.ReplacedBy = by
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	t.ID = old
+	open, err := s.open(ctx, t)
+	if err != nil || open {
+		return err
+	}
+	return s.forgetReplaced(ctx, old)
+}
+
+// forgetReplaced destroys the value of a token that another has replaced.
+func (s *Service) forgetReplaced(ctx context.Context, i id.ID) error {
+	t, _, err := s.Tokens.Get(ctx, i)
+	if err != nil || t.ReplacedBy == "" || t.Vault == "" {
+		return err
+	}
+	if err := s.forget(ctx, t.Vault); err != nil {
+		return err
+	}
+	_, err = s.Tokens.Change(ctx, i, func(t *Token) error {
+		t.Vault = ""
+		return nil
+	})
+	return err
+}
+
+// DeleteToken forgets a token. Faults: NotFound (CodeNoToken); Conflict while a method, a schedule or a payment that is not
+// settled needs it.
+func (s *Service) DeleteToken(ctx context.Context, i id.ID) error {
+	return s.store.Write(ctx, func(ctx context.Context) error {
+		if _, err := s.ReadToken(ctx, i); err != nil {
+			return err
+		}
+		return s.Tokens.Delete(ctx, i, 0)
+	})
 }

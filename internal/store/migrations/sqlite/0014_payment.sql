@@ -1,0 +1,57 @@
+-- Means of payment, what they are known by at gateways, payments and refunds, and what passed between demarc and the gateway.
+
+CREATE TABLE payment (
+	home INTEGER NOT NULL, spid INTEGER NOT NULL, id TEXT NOT NULL,
+	version INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, doc TEXT NOT NULL,
+	account_id TEXT GENERATED ALWAYS AS (json_extract(doc, '$.account.id')) VIRTUAL,
+	status TEXT GENERATED ALWAYS AS (json_extract(doc, '$.status')) VIRTUAL,
+	correlator_id TEXT GENERATED ALWAYS AS (json_extract(doc, '$.correlatorId')) VIRTUAL,
+	PRIMARY KEY (spid, id, home)
+);
+
+CREATE INDEX payment_account_id ON payment (spid, account_id, id);
+CREATE INDEX payment_status ON payment (spid, status, id);
+CREATE INDEX payment_correlator_id ON payment (spid, correlator_id, id);
+
+CREATE TABLE refund (
+	home INTEGER NOT NULL, spid INTEGER NOT NULL, id TEXT NOT NULL,
+	version INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, doc TEXT NOT NULL,
+	account_id TEXT GENERATED ALWAYS AS (json_extract(doc, '$.account.id')) VIRTUAL,
+	status TEXT GENERATED ALWAYS AS (json_extract(doc, '$.status')) VIRTUAL,
+	payment_id TEXT GENERATED ALWAYS AS (json_extract(doc, '$.payment.id')) VIRTUAL,
+	PRIMARY KEY (spid, id, home)
+);
+
+CREATE INDEX refund_account_id ON refund (spid, account_id, id);
+CREATE INDEX refund_status ON refund (spid, status, id);
+CREATE INDEX refund_payment_id ON refund (spid, payment_id, id);
+
+CREATE TABLE payment_method (
+	home INTEGER NOT NULL, spid INTEGER NOT NULL, id TEXT NOT NULL,
+	version INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, doc TEXT NOT NULL,
+	name TEXT GENERATED ALWAYS AS (json_extract(doc, '$.name')) VIRTUAL,
+	PRIMARY KEY (spid, id, home)
+);
+
+CREATE INDEX payment_method_name ON payment_method (spid, name, id);
+
+CREATE TABLE payment_token (
+	home INTEGER NOT NULL, spid INTEGER NOT NULL, id TEXT NOT NULL,
+	version INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, doc TEXT NOT NULL,
+	account_id TEXT GENERATED ALWAYS AS (json_extract(doc, '$.accountID')) VIRTUAL,
+	PRIMARY KEY (spid, id, home)
+);
+
+CREATE INDEX payment_token_account_id ON payment_token (spid, account_id, id);
+
+CREATE TABLE payment_vault (
+	home INTEGER NOT NULL, spid INTEGER NOT NULL, id TEXT NOT NULL,
+	version INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, doc TEXT NOT NULL,
+	PRIMARY KEY (spid, id, home)
+);
+
+CREATE TABLE payment_call (
+	home INTEGER NOT NULL, spid INTEGER NOT NULL, id TEXT NOT NULL,
+	version INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, doc TEXT NOT NULL,
+	PRIMARY KEY (spid, id, home)
+);
