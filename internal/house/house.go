@@ -9,6 +9,7 @@ import (
 
 	"github.com/demarc-bss/demarc/internal/account"
 	"github.com/demarc-bss/demarc/internal/adjustment"
+	"github.com/demarc-bss/demarc/internal/autotopup"
 	"github.com/demarc-bss/demarc/internal/balance"
 	"github.com/demarc-bss/demarc/internal/bulkupload"
 	"github.com/demarc-bss/demarc/internal/cart"
@@ -21,6 +22,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/network"
 	"github.com/demarc-bss/demarc/internal/order"
 	"github.com/demarc-bss/demarc/internal/party"
+	"github.com/demarc-bss/demarc/internal/payment"
 	"github.com/demarc-bss/demarc/internal/provider"
 	"github.com/demarc-bss/demarc/internal/renewal"
 	"github.com/demarc-bss/demarc/internal/store"
@@ -43,7 +45,9 @@ type House struct {
 	Balances      *balance.Service
 	Vouchers      *voucher.Service
 	Adjustments   *adjustment.Service
+	Payments      *payment.Service
 	Renewals      *renewal.Service
+	AutoTopups    *autotopup.Service
 	Usage         *usage.Service
 	Carts         *cart.Service
 	Orders        *order.Service
@@ -62,6 +66,8 @@ type Outside struct {
 	// Channels are the ways that messages go, and As is how delivery reports find theirs (message.Parts).
 	Channels map[message.Channel]message.Connector
 	As       func(ctx context.Context, spid int) context.Context
+	// Payments is the way to the payment gateway; nil: nothing can be charged.
+	Payments payment.Gateway
 	// Secret is the installation's: what the PINs of vouchers are found by is keyed with it. Without one there are no
 	// vouchers.
 	Secret []byte
@@ -87,6 +93,9 @@ func New(s *store.Store, o Outside) *House {
 	})
 	h.Balances.TakeVouchers(h.Vouchers)
 	h.Adjustments = adjustment.New(s, adjustment.Parts{Providers: h.Providers, Subscriptions: h.Subscriptions, Balances: h.Balances})
+	h.Payments = payment.New(s, payment.Parts{
+		Providers: h.Providers, Accounts: h.Accounts, Subscriptions: h.Subscriptions, Balances: h.Balances, Gateway: o.Payments, Secret: o.Secret,
+	})
 	h.Renewals = renewal.New(s, renewal.Parts{
 		Providers: h.Providers, Accounts: h.Accounts, Catalog: h.Catalog, Subscriptions: h.Subscriptions, Balances: h.Balances,
 		Inventory: h.Inventory,
@@ -100,10 +109,14 @@ func New(s *store.Store, o Outside) *House {
 	if o.Notifier == nil && len(o.Channels) > 0 {
 		o.Notifier = teller{h}
 	}
+	h.AutoTopups = autotopup.New(s, autotopup.Parts{
+		Providers: h.Providers, Accounts: h.Accounts, Subscriptions: h.Subscriptions, Balances: h.Balances, Renewals: h.Renewals,
+		Payments: h.Payments, Messages: h.Messages,
+	})
 	h.Orders = order.New(s, order.Parts{
 		Providers: h.Providers, Customers: h.Customers, Accounts: h.Accounts, Catalog: h.Catalog, Inventory: h.Inventory,
 		Subscriptions: h.Subscriptions, Balances: h.Balances, Network: h.Network, Renewals: h.Renewals, Carts: h.Carts,
-		Ports: o.Ports, Notifier: o.Notifier,
+		Ports: o.Ports, Notifier: o.Notifier, AutoTopup: autotopup.Orders{Service: h.AutoTopups},
 	})
 	h.Uploads = bulkupload.New(s, bulkupload.Parts{
 		Providers: h.Providers, Accounts: h.Accounts, Catalog: h.Catalog, Inventory: h.Inventory,
@@ -127,6 +140,7 @@ func (h *House) Jobs() map[string]job.Handler {
 	all := map[string]job.Handler{}
 	for _, jobs := range []map[string]job.Handler{
 		h.Inventory.Jobs(), h.Balances.Jobs(), h.Orders.Jobs(), h.Renewals.Jobs(), h.Subscriptions.Jobs(), h.Usage.Jobs(), h.Vouchers.Jobs(), h.Carts.Jobs(), h.Uploads.Jobs(), h.Adjustments.Jobs(),
+		h.AutoTopups.Jobs(),
 	} {
 		maps.Copy(all, jobs)
 	}
@@ -138,6 +152,7 @@ func (h *House) WaitingJobs() map[string]job.Handler {
 	all := h.Network.Jobs()
 	maps.Copy(all, h.Catalog.Jobs())
 	maps.Copy(all, h.Orders.WaitingJobs())
+	maps.Copy(all, h.Payments.WaitingJobs())
 	maps.Copy(all, h.Messages.Jobs())
 	return all
 }
