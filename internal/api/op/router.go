@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -17,32 +18,74 @@ func (t *Table) Handler(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.mux.Handle("/", s.unrouted())
+	s.routes.mux.Handle("/", s.unrouted())
 	for _, declared := range t.operations {
 		e := s.endpoint(declared)
-		if err := route(s.mux, declared, e); err != nil {
+		if err := s.routes.add(declared, e); err != nil {
 			return nil, fmt.Errorf("operation %s: %w", declared.ID, err)
 		}
 	}
 	return s, nil
 }
 
-// route registers an operation at its path and aliases.
-func route(mux *http.ServeMux, o *Operation, h http.Handler) (err error) {
-	defer func() {
-		// ServeMux tells a pattern that is malformed or in conflict with another by panicking.
-		if v := recover(); v != nil {
-			err = fmt.Errorf("%v", v)
+// routes are the ways to operations. ServeMux refuses two patterns of which each matches what the other does not, as
+// /subscription/{id}/history and /subscription/adjustment/{id}. The one that was declared later is then asked before all
+// others: what it matches beside is never meant.
+type routes struct {
+	mux, nearer *http.ServeMux
+	// before are the words before the first wildcard of the patterns in nearer.
+	before []string
+	// taken are the patterns that are there, whatever their wildcards are called.
+	taken map[string]bool
+}
+
+func newRoutes() *routes {
+	return &routes{mux: http.NewServeMux(), nearer: http.NewServeMux(), taken: map[string]bool{}}
+}
+
+var wildcard = regexp.MustCompile(`\{[^}]*\}`)
+
+// of is the mux that knows the way of a request.
+func (t *routes) of(r *http.Request) *http.ServeMux {
+	for _, words := range t.before {
+		if !strings.HasPrefix(r.URL.Path, words) {
+			continue
 		}
-	}()
+		if _, pattern := t.nearer.Handler(r); pattern != "" {
+			return t.nearer
+		}
+	}
+	return t.mux
+}
+
+// add registers an operation at its path and aliases.
+func (t *routes) add(o *Operation, h http.Handler) error {
 	for _, p := range append([]string{o.Path}, o.Aliases...) {
 		for _, pattern := range patterns(p) {
 			if o.Method != "" {
 				pattern = o.Method + " " + pattern
 			}
-			mux.Handle(pattern, h)
+			err, plain := handle(t.mux, pattern, h), wildcard.ReplaceAllString(pattern, "{}")
+			if words, _, wild := strings.Cut(p, "{"); err != nil && wild && !t.taken[plain] && handle(t.nearer, pattern, h) == nil {
+				t.before, err = append(t.before, words), nil
+			}
+			if err != nil {
+				return err
+			}
+			t.taken[plain] = true
 		}
 	}
+	return nil
+}
+
+// handle registers a pattern. ServeMux tells one that is malformed or in conflict with another by panicking.
+func handle(mux *http.ServeMux, pattern string, h http.Handler) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("%v", v)
+		}
+	}()
+	mux.Handle(pattern, h)
 	return nil
 }
 
@@ -63,7 +106,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if untidy(r.URL.EscapedPath()) {
 		r = tidied(r)
 	}
-	s.mux.ServeHTTP(w, r)
+	s.routes.of(r).ServeHTTP(w, r)
 }
 
 func untidy(p string) bool {
@@ -112,7 +155,7 @@ func (s *server) methodsAt(r *http.Request) (allowed []string) {
 	probe := *r
 	for _, m := range methods {
 		probe.Method = m
-		if _, pattern := s.mux.Handler(&probe); pattern != "/" && pattern != "" {
+		if _, pattern := s.routes.of(&probe).Handler(&probe); pattern != "/" && pattern != "" {
 			allowed = append(allowed, m)
 			if m == http.MethodGet {
 				allowed = append(allowed, http.MethodHead)

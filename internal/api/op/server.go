@@ -16,7 +16,7 @@ import (
 type server struct {
 	table    *Table
 	options  Options
-	mux      *http.ServeMux
+	routes   *routes
 	clock    clock.Clock
 	logger   *slog.Logger
 	tracer   trace.Tracer
@@ -26,7 +26,7 @@ type server struct {
 }
 
 func newServer(t *Table, o Options) (*server, error) {
-	s := &server{table: t, options: o, mux: http.NewServeMux(), headers: fixed(), clock: o.Clock, logger: o.Logger}
+	s := &server{table: t, options: o, routes: newRoutes(), headers: fixed(), clock: o.Clock, logger: o.Logger}
 	if s.clock == nil {
 		s.clock = clock.Real{}
 	}

@@ -29,14 +29,14 @@ func NewTable(ops ...Operation) (*Table, error) {
 	t := &Table{}
 	var errs []error
 	ids := map[string]bool{}
-	mux := http.NewServeMux()
+	ways := newRoutes()
 	for i := range ops {
 		o := ops[i] // a copy: the caller's declaration stays as it is
 		if ids[o.ID] {
 			errs = append(errs, fmt.Errorf("operation %s is declared twice", o.ID))
 		}
 		ids[o.ID] = true
-		if err := t.add(&o, mux); err != nil {
+		if err := t.add(&o, ways); err != nil {
 			errs = append(errs, fmt.Errorf("operation %q (%s %s): %w", o.ID, o.Method, o.Path, err))
 		}
 	}
@@ -58,7 +58,7 @@ func (t *Table) Facades() []*Facade {
 	return out
 }
 
-func (t *Table) add(o *Operation, mux *http.ServeMux) error {
+func (t *Table) add(o *Operation, ways *routes) error {
 	if err := checkShape(o); err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (t *Table) add(o *Operation, mux *http.ServeMux) error {
 			return err
 		}
 	}
-	if err := route(mux, o, http.NotFoundHandler()); err != nil {
+	if err := ways.add(o, http.NotFoundHandler()); err != nil {
 		return err
 	}
 	t.operations = append(t.operations, o)
