@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -31,6 +32,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Version is what this build calls itself.
 	Version string
+	// AccessLog gets the access log instead of what the settings name.
+	AccessLog io.Writer
 }
 
 // App is a demarc that serves. Its life is New, Start, Stop; each once and in this order.

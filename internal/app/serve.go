@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 
@@ -36,7 +37,7 @@ func (a *App) tmfDeps() tmf.Deps {
 		Buckets: a.Balances.Openings(), Topups: a.Balances.Topups, Adjustments: a.Balances.Adjustments,
 		Reservations: a.Balances.Reservations, Transfers: a.Balances.Transfers,
 		AccumulatedBalances: a.Balances.Accumulated(), BalanceActionHistory: a.Balances.Actions(),
-		Products: a.Subscriptions.Products(),
+		Products: a.Subscriptions.Products(), Messages: a.Messages.Messages,
 		Orders:   a.Orders.Orders, Cancellations: a.Orders.Cancellations, Carts: a.Carts.Carts,
 		Hubs: a.hub.Hubs, Secret: a.hub.Secret,
 	}
@@ -117,7 +118,10 @@ func (a *App) issuer() string {
 	return ""
 }
 
-func (a *App) accessWriter() *os.File {
+func (a *App) accessWriter() io.Writer {
+	if a.o.AccessLog != nil {
+		return a.o.AccessLog
+	}
 	switch a.settings.AccessLog {
 	case "stdout":
 		return os.Stdout

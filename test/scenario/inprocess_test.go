@@ -2,6 +2,7 @@ package scenario_test
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -18,7 +19,7 @@ import (
 )
 
 // Every scenario runs on a server in this process with demonstration data, on both engines; those that begin with
-// nothing on an empty one.
+// nothing on an empty one. Afterwards nothing that is confidential stands in what they left behind.
 func TestScenarios(t *testing.T) {
 	all, err := scenario.Load("scenarios")
 	if err != nil {
@@ -26,10 +27,15 @@ func TestScenarios(t *testing.T) {
 	}
 	for _, engine := range storetest.Engines {
 		t.Run(engine, func(t *testing.T) {
-			server := serve(t, storetest.URL(t, engine))
-			play(t, server, all, "demo")
-			empty := serve(t, storetest.URL(t, engine), func(s *config.Settings) { s.Demo, s.ServiceProviders = false, []string{"1:Sandbox"} })
-			play(t, empty, needing(all, "empty"), "empty")
+			said := confide(t)
+			url, other := storetest.URL(t, engine), storetest.URL(t, engine)
+			t.Run("demo", func(t *testing.T) { play(t, said.serve(t, url), all, "demo") })
+			t.Run("empty", func(t *testing.T) {
+				empty := said.serve(t, other, func(s *config.Settings) { s.Demo, s.ServiceProviders = false, []string{"1:Sandbox"} })
+				play(t, empty, needing(all, "empty"), "empty")
+			})
+			said.nowhere(t, engine, url)
+			said.nowhere(t, engine, other)
 		})
 	}
 }
@@ -57,10 +63,10 @@ func play(t *testing.T, server scenario.Server, all []scenario.Scenario, traits 
 // serve starts a development server with demonstration data that ends with the test.
 func serve(t *testing.T, url string, change ...func(*config.Settings)) scenario.Server {
 	t.Helper()
-	return serveLogging(t, url, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})), change...)
+	return serveLogging(t, url, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})), nil, change...)
 }
 
-func serveLogging(t *testing.T, url string, logger *slog.Logger, change ...func(*config.Settings)) scenario.Server {
+func serveLogging(t *testing.T, url string, logger *slog.Logger, access io.Writer, change ...func(*config.Settings)) scenario.Server {
 	t.Helper()
 	s, err := config.Default()
 	if err != nil {
@@ -71,7 +77,7 @@ func serveLogging(t *testing.T, url string, logger *slog.Logger, change ...func(
 	for _, c := range change {
 		c(s)
 	}
-	a := app.New(s, app.Options{Logger: logger, Version: "test"})
+	a := app.New(s, app.Options{Logger: logger, Version: "test", AccessLog: access})
 	if err := a.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,8 @@ type Server struct {
 	Audit func(ctx context.Context, spid, of string) ([]AuditLine, error)
 	// Client sends the requests; http.DefaultClient by default.
 	Client *http.Client
+	// Watch is shown every request with its body and what was answered; nil shows nobody.
+	Watch func(r *http.Request, body []byte, status int, answer []byte)
 	// Patience is how long to wait for what jobs do (default 15 s).
 	Patience time.Duration
 }
@@ -127,7 +129,7 @@ func clip(b []byte) string {
 
 func (r *run) send(ctx context.Context, step Step) (answer, error) {
 	method, path := step.Request()
-	body, kind, err := r.body(step)
+	sent, kind, err := r.body(step)
 	if err != nil {
 		return answer{}, err
 	}
@@ -135,7 +137,7 @@ func (r *run) send(ctx context.Context, step Step) (answer, error) {
 	if strings.HasPrefix(url, "/") {
 		url = r.server.URL + url
 	}
-	req, err := http.NewRequestWithContext(ctx, method, url, body)
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(sent))
 	if err != nil {
 		return answer{}, err
 	}
@@ -157,6 +159,9 @@ func (r *run) send(ctx context.Context, step Step) (answer, error) {
 	if a.body, err = io.ReadAll(res.Body); err != nil {
 		return answer{}, fmt.Errorf("the answer broke off: %w", err)
 	}
+	if r.server.Watch != nil {
+		r.server.Watch(req, sent, a.status, a.body)
+	}
 	if strings.Contains(res.Header.Get("Content-Type"), "json") && len(a.body) > 0 {
 		if err := json.Unmarshal(a.body, &a.tree); err != nil {
 			return answer{}, fmt.Errorf("the answer is not the JSON that it says it is: %w: %s", err, clip(a.body))
@@ -165,16 +170,16 @@ func (r *run) send(ctx context.Context, step Step) (answer, error) {
 	return a, nil
 }
 
-func (r *run) body(step Step) (io.Reader, string, error) {
+func (r *run) body(step Step) ([]byte, string, error) {
 	kind := step.Type
 	switch {
 	case step.Raw != nil:
-		return strings.NewReader(r.text(*step.Raw)), cmp.Or(kind, "application/json"), nil
+		return []byte(r.text(*step.Raw)), cmp.Or(kind, "application/json"), nil
 	case step.Repeat != nil:
-		return strings.NewReader(step.Repeat.Text()), cmp.Or(kind, "application/json"), nil
+		return []byte(step.Repeat.Text()), cmp.Or(kind, "application/json"), nil
 	case step.Body != nil:
 		b, err := json.Marshal(r.fill(step.Body), json.Deterministic(true))
-		return bytes.NewReader(b), cmp.Or(kind, "application/json"), err
+		return b, cmp.Or(kind, "application/json"), err
 	}
 	return nil, kind, nil
 }

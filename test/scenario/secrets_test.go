@@ -30,7 +30,7 @@ func TestCodesOfVouchersStandNowhere(t *testing.T) {
 			url := storetest.URL(t, engine)
 			var log text
 			c := client{t: t}
-			server := serveLogging(t, url, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), func(s *config.Settings) { s.DemoCustomers = 20 })
+			server := serveLogging(t, url, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), nil, func(s *config.Settings) { s.DemoCustomers = 20 })
 			c.url = server.URL
 			var err error
 			if c.token, err = server.Token(t.Context(), ""); err != nil {
