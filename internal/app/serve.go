@@ -38,7 +38,7 @@ func (a *App) tmfDeps() tmf.Deps {
 		Reservations: a.Balances.Reservations, Transfers: a.Balances.Transfers,
 		AccumulatedBalances: a.Balances.Accumulated(), BalanceActionHistory: a.Balances.Actions(),
 		Products: a.Subscriptions.Products(), Messages: a.Messages.Messages,
-		Orders:   a.Orders.Orders, Cancellations: a.Orders.Cancellations, Carts: a.Carts.Carts,
+		Orders: a.Orders.Orders, Cancellations: a.Orders.Cancellations, Carts: a.Carts.Carts,
 		Hubs: a.hub.Hubs, Secret: a.hub.Secret,
 	}
 }
