@@ -60,10 +60,23 @@ func OpenAlone(ctx context.Context, s *config.Settings, log *slog.Logger, instea
 	if h, err = OpenCurrent(ctx, s, log); err != nil {
 		return nil, nil, err
 	}
+	return alone(s, h, instead+"; or stop the server for the time, or move to PostgreSQL, which many may use")
+}
+
+// OpenToMigrate is OpenAlone of a database of any age.
+func OpenToMigrate(ctx context.Context, s *config.Settings, log *slog.Logger) (h *House, done func(), err error) {
+	if h, err = Open(ctx, s, log); err != nil {
+		return nil, nil, err
+	}
+	return alone(s, h, "stop the server first; it brings its database up to date when it starts")
+}
+
+// alone locks an embedded database that was opened.
+func alone(s *config.Settings, h *House, advice string) (*House, func(), error) {
 	release, err := lock(s.DatabaseURL())
 	if err != nil {
 		_ = h.Close()
-		return nil, nil, advise(err, instead+"; or stop the server for the time, or move to PostgreSQL, which many may use")
+		return nil, nil, advise(err, advice)
 	}
 	return h, func() { _ = h.Close(); release() }, nil
 }
@@ -123,6 +136,9 @@ func build(db *store.Store, s *config.Settings, base string, c clock.Clock, log 
 	if outside.Channels, err = channels(s, c, log); err != nil {
 		return nil, err
 	}
+	if outside.Payments, err = paymentGateway(s, c); err != nil {
+		return nil, err
+	}
 	if s.Dev || s.Demo {
 		outside.Ports = npg.NewSimulator(npg.Options{Now: db.Now})
 	}
@@ -130,6 +146,7 @@ func build(db *store.Store, s *config.Settings, base string, c clock.Clock, log 
 	if sim, ok := way.(*connect.Simulator); ok {
 		sim.OnCallback(h.Network.Tell)
 	}
+	takeSandbox(outside.Payments, h.Payments)
 	h.keyring = newKeyring(db)
 	return h, nil
 }

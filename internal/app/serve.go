@@ -75,6 +75,7 @@ func (a *App) table() (*op.Table, error) {
 	ops = append(ops, cm.Operations(cm.Deps{House: a.House.House})...)
 	ops = append(ops, nchf.Operations(nchf.Deps{Usage: a.Usage})...)
 	ops = append(ops, a.networkOperations()...)
+	ops = append(ops, a.gatewayOperations()...)
 	ops = append(ops, admin.Operations(admin.Deps{
 		Store: a.Store, Keys: a.auth.Keys(), KeyTrail: a.keyring.Trail, Authenticate: a.auth.AuthenticateHeader,
 		Location: a.location,

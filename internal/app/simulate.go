@@ -77,7 +77,7 @@ type played struct {
 // simulatedWorld builds a house on a database and a clock of its own.
 func simulatedWorld(ctx context.Context, s *config.Settings, folder string, o *Simulation) (*played, func(), error) {
 	own := *s
-	own.Data, own.DB, own.Secret, own.Demo, own.NetworkURL = folder, o.Database, "", true, ""
+	own.Data, own.DB, own.Secret, own.Demo, own.NetworkURL, own.PaymentGateway = folder, o.Database, "", true, "", ""
 	own.SMSURL, own.EmailURL, own.PushURL = toOff, toOff, toOff // nobody is there to be told
 	if own.DB == "" {
 		own.DB = "sqlite:" + filepath.Join(folder, "simulation.db")

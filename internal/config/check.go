@@ -8,11 +8,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Check says what is wrong with the settings taken together, and what would be right.
 func (s *Settings) Check() error {
-	for _, check := range []func() error{s.checkListen, s.checkDB, s.checkIdentity, s.checkNetwork, s.checkRanges} {
+	for _, check := range []func() error{s.checkListen, s.checkDB, s.checkIdentity, s.checkNetwork, s.checkPayment, s.checkRanges} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -79,6 +80,29 @@ func (s *Settings) checkNetwork() error {
 	}
 	if len(s.NetworkKey) < 32 {
 		return fmt.Errorf("setting network-key: at least 32 bytes are needed, as `openssl rand -hex 32` gives")
+	}
+	return nil
+}
+
+// What payment-gateway may begin with.
+const (
+	GatewaySandbox = "sandbox:"
+	GatewayStripe  = "stripe:"
+)
+
+func (s *Settings) checkPayment() error {
+	if s.PaymentTimeout <= 0 || s.PaymentTimeout > 20*time.Second {
+		return fmt.Errorf("setting payment-timeout: it is longer than nothing and at most 20s")
+	}
+	if s.PaymentGateway == "" || s.PaymentGateway == GatewaySandbox {
+		return nil
+	}
+	at, ok := strings.CutPrefix(s.PaymentGateway, GatewayStripe)
+	if u, err := url.Parse(at); !ok || at != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "") {
+		return fmt.Errorf("setting payment-gateway: %q is not stripe:, stripe: with a URL behind it, nor sandbox:", s.PaymentGateway)
+	}
+	if s.PaymentKey == "" {
+		return fmt.Errorf("setting payment-key: the key of the account at the gateway is missing")
 	}
 	return nil
 }

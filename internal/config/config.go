@@ -55,6 +55,11 @@ type Settings struct {
 	PushURL     string `name:"push-url" env:"DEMARC_PUSH_URL" placeholder:"URL" group:"Messages" help:"Service that push messages are POSTed to as JSON (docs/messages.md). log:, off and empty as for sms-url."`
 	PushKey     string `name:"push-key" env:"DEMARC_PUSH_KEY" secret:"all" group:"Messages" help:"Key of at least 32 bytes that push messages are signed with."`
 
+	PaymentGateway       string        `name:"payment-gateway" env:"DEMARC_PAYMENT_GATEWAY" placeholder:"GATEWAY" group:"Payments" help:"Payment gateway that customers are charged through (docs/payments.md): stripe: for Stripe, stripe:URL for one that speaks as Stripe does, sandbox: for one that only plays it. Empty is the sandbox with dev or demo on, and otherwise none: nothing can be charged."`
+	PaymentKey           string        `name:"payment-key" env:"DEMARC_PAYMENT_KEY" secret:"all" group:"Payments" help:"Secret key of the account at the payment gateway."`
+	PaymentWebhookSecret string        `name:"payment-webhook-secret" env:"DEMARC_PAYMENT_WEBHOOK_SECRET" secret:"all" group:"Payments" help:"What the payment gateway signs its webhooks with; without it none are taken, and demarc asks for what they would say."`
+	PaymentTimeout       time.Duration `name:"payment-timeout" env:"DEMARC_PAYMENT_TIMEOUT" default:"15s" group:"Payments" help:"How long one call to the payment gateway may take."`
+
 	LogLevel     string  `name:"log-level" env:"DEMARC_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" group:"Telemetry" help:"Least severe thing that is logged: debug, info, warn or error."`
 	LogFormat    string  `name:"log-format" env:"DEMARC_LOG_FORMAT" default:"auto" enum:"auto,text,json" group:"Telemetry" help:"text for people, json for machines; auto is text on a terminal."`
 	OTLPEndpoint string  `name:"otlp-endpoint" env:"DEMARC_OTLP_ENDPOINT" placeholder:"URL" group:"Telemetry" help:"OpenTelemetry collector (OTLP over HTTP) that traces are sent to; empty sends none."`
