@@ -15,18 +15,31 @@ type migrateCommand struct {
 
 // Run migrates, or says where the schema stands.
 func (k migrateCommand) Run(c *invocation) error {
-	h, err := app.Open(c.ctx, &c.settings.Settings, app.NewLogger(c.stderr, &c.settings.Settings))
+	log := app.NewLogger(c.stderr, &c.settings.Settings)
+	if !k.Status && !k.DryRun {
+		h, done, err := app.OpenToMigrate(c.ctx, &c.settings.Settings, log)
+		if err != nil {
+			return err
+		}
+		defer done()
+		return k.migrate(c, h)
+	}
+	h, err := app.Open(c.ctx, &c.settings.Settings, log)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = h.Close() }()
-	if k.Status {
-		all, err := h.Store.Migrations(c.ctx)
-		if err != nil {
-			return err
-		}
-		return listMigrations(c, all)
+	if k.DryRun {
+		return k.migrate(c, h)
 	}
+	all, err := h.Store.Migrations(c.ctx)
+	if err != nil {
+		return err
+	}
+	return listMigrations(c, all)
+}
+
+func (k migrateCommand) migrate(c *invocation, h *app.House) error {
 	taken, err := h.Store.Migrate(c.ctx, k.DryRun)
 	if err != nil {
 		return err

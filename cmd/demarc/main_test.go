@@ -247,7 +247,9 @@ func TestCommandsThatChangeThingsStayAwayFromADatabaseThatAServerHas(t *testing.
 	for _, args := range changing {
 		expect(t, 1, `^$`, busy, nil, append(args, "--data", data)...)
 	}
+	expect(t, 1, `^$`, `another demarc serves the database[\s\S]*To mend it: stop the server`, nil, "migrate", "--data", data)
 	expect(t, 0, `dead`, ``, nil, "jobs", "list", "--data", data) // reading is fine
+	expect(t, 0, `steps to take`, ``, nil, "migrate", "--dry-run", "--data", data)
 	leave()
 	for _, args := range changing {
 		if args[1] != "--demonstration" { // which takes a while, and is tried elsewhere
