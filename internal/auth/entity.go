@@ -156,6 +156,8 @@ var entities = [...]Entity{
 	{Name: "productOrder", Verbs: allVerbs, Title: "product order"},
 	{Name: "resource", Verbs: allVerbs, Title: "number, SIM or other resource"},
 	{Name: "pin", Verbs: allVerbs, Title: "PIN, security question or one-time password"},
+	{Name: "communicationMessage", Verbs: allVerbs, Title: "message to customers"},
+	{Name: "messageTemplate", Verbs: allVerbs, Title: "words of messages to customers"},
 	{Name: "mnp", Verbs: allVerbs, Title: "number porting request"},
 	{Name: "referral", Verbs: allVerbs, Title: "referral"},
 	{Name: "workflow", Verbs: allVerbs, Title: "workflow event"},

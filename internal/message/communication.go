@@ -3,9 +3,11 @@ package message
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
@@ -281,13 +283,20 @@ func (s *Service) change(ctx context.Context, prev, next *Message, now time.Time
 	if !same(prev.SendTime, next.SendTime) || !same(prev.SendTimeComplete, next.SendTimeComplete) {
 		return fault.Invalidf("sendTime", "when a message was sent nobody but demarc says")
 	}
-	was, is := prev.said(), next.said()
+	was, err := prev.said()
+	if err != nil {
+		return err
+	}
+	is, err := next.said()
+	if err != nil {
+		return err
+	}
 	switch {
-	case prev.State == next.State && reflect.DeepEqual(was, is):
+	case prev.State == next.State && was == is:
 		return nil
 	case prev.State != Initial:
 		return fault.Conflictf(CodeState, "a message that is %s says and does what it did", prev.State).At("state")
-	case next.State == Cancelled && reflect.DeepEqual(was, is):
+	case next.State == Cancelled && was == is:
 		next.SendTimeComplete = &now
 		return nil
 	case next.State != Initial:
@@ -302,21 +311,19 @@ func (s *Service) change(ctx context.Context, prev, next *Message, now time.Time
 }
 
 // said is what decides on what is sent, to whom and when.
-func (v *Message) said() any {
-	out := struct {
-		Kind, Subject, Content string
-		At                     string
-		Tries                  int
-		Receiver               []Receiver
-		Sender                 Sender
-	}{v.MessageType, v.Subject, v.Content, "", -1, v.Receiver, v.Sender}
-	if v.ScheduledSendTime != nil {
-		out.At = v.ScheduledSendTime.UTC().Format(time.RFC3339Nano)
+func (v *Message) said() (string, error) {
+	body, err := json.Marshal(Message{
+		MessageType: v.MessageType, Subject: v.Subject, Content: v.Content, ScheduledSendTime: v.ScheduledSendTime, TryTimes: v.TryTimes,
+		Receiver: v.Receiver, Sender: v.Sender,
+	}, json.Deterministic(true))
+	text := jsontext.Value(body)
+	if err == nil {
+		err = text.Canonicalize()
 	}
-	if v.TryTimes != nil {
-		out.Tries = *v.TryTimes
+	if err != nil {
+		return "", fault.Internalf(err, "a message cannot be written")
 	}
-	return out
+	return string(text), nil
 }
 
 func same(a, b *time.Time) bool { return a == nil && b == nil || a != nil && b != nil && a.Equal(*b) }

@@ -42,6 +42,8 @@ type Deps struct {
 	AccumulatedBalances  resource.Any
 	BalanceActionHistory resource.Any
 
+	Messages resource.Any
+
 	Orders        resource.Any
 	Cancellations resource.Any
 	Carts         resource.Any
@@ -84,7 +86,7 @@ type entry struct {
 }
 
 func apis(d Deps) []api {
-	return []api{customerManagement(d), partyManagement(d), partyRoleManagement(d), accountManagement(d), prepayBalanceManagement(d), productCatalog(d), usageManagement(d), productInventory(d), productOrdering(d), shoppingCart(d)}
+	return []api{customerManagement(d), partyManagement(d), partyRoleManagement(d), accountManagement(d), prepayBalanceManagement(d), productCatalog(d), usageManagement(d), productInventory(d), productOrdering(d), shoppingCart(d), communicationManagement(d)}
 }
 
 // Resources declares all resources of the façade.

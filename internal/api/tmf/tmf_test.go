@@ -26,6 +26,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/hub"
 	"github.com/demarc-bss/demarc/internal/kernel/job"
 	"github.com/demarc-bss/demarc/internal/kernel/scope"
+	"github.com/demarc-bss/demarc/internal/message"
 	"github.com/demarc-bss/demarc/internal/order"
 	"github.com/demarc-bss/demarc/internal/party"
 	"github.com/demarc-bss/demarc/internal/provider"
@@ -71,6 +72,7 @@ func newServer(t *testing.T) *server {
 	orders := order.New(s, order.Parts{Providers: providers, Customers: customers, Accounts: accounts, Catalog: catalogue, Carts: carts})
 	lines := subscription.New(s, accounts, providers)
 	usages := usage.New(s, usage.Parts{Providers: providers, Catalog: catalogue, Subscriptions: lines, Balances: balances})
+	messages := message.New(s, message.Parts{Providers: providers, Parties: parties, Customers: customers, Accounts: accounts, Subscriptions: lines})
 	hubs := hub.New(s, hub.Options{
 		Key: []byte("0123456789abcdef0123456789abcdef"), Parse: tmf630.ParseQuery, Href: tmf.Href("http://demarc.test"),
 		Guard: hub.PublicOnly{Except: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}},
@@ -89,7 +91,8 @@ func newServer(t *testing.T) *server {
 		Buckets: balances.Openings(), Topups: balances.Topups, Adjustments: balances.Adjustments, Reservations: balances.Reservations,
 		Transfers: balances.Transfers, AccumulatedBalances: balances.Accumulated(), BalanceActionHistory: balances.Actions(),
 		Products: lines.Products(), Usages: usages.Usages, UsageSpecifications: usages.Specifications,
-		Orders: orders.Orders, Cancellations: orders.Cancellations, Carts: carts.Carts,
+		Messages: messages.Messages,
+		Orders:   orders.Orders, Cancellations: orders.Cancellations, Carts: carts.Carts,
 		Hubs: hubs.Hubs, Secret: hubs.Secret,
 	}
 	table, err := op.NewTable(tmf.Operations(d)...)
