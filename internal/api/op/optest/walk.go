@@ -42,6 +42,7 @@ func Walk(t *testing.T, h House) {
 				h.refused(t, o, path, h.Powerless, fault.New(fault.Forbidden, fault.CodeForbidden, ""))
 			}
 			h.foreign(t, o)
+			h.cardless(t, o)
 		})
 	}
 }
@@ -70,6 +71,29 @@ func (h House) send(r *http.Request, authorization string) *httptest.ResponseRec
 	w := httptest.NewRecorder()
 	h.Handler.ServeHTTP(w, r)
 	return w
+}
+
+// cardless sends the full number of a card where any text may stand.
+func (h House) cardless(t *testing.T, o *op.Operation) {
+	t.Helper()
+	if o.Request == nil || o.Raw != nil {
+		return
+	}
+	kinds := o.Request.ContentTypes
+	if len(kinds) == 0 {
+		kinds = []string{"application/json"}
+	}
+	for _, kind := range kinds {
+		if kind != "application/json" && !strings.HasSuffix(kind, "+json") {
+			continue
+		}
+		r := httptest.NewRequest(method(o), fill(o.Path, func(string) string { return "x" }), strings.NewReader(`{"note":{"text":"her card is 4111 1111 1111 1111"}}`))
+		r.Header.Set("Content-Type", kind)
+		w := h.send(r, h.Powerful)
+		if body := w.Body.String(); w.Code != http.StatusBadRequest || !strings.Contains(body, "full number of a payment card") || strings.Contains(body, "1111 1111") {
+			t.Errorf("%s %s takes a card's number: %d %s", o.Method, o.Path, w.Code, body)
+		}
+	}
 }
 
 // foreign asks for things of another service provider.
