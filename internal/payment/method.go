@@ -116,9 +116,11 @@ func (s *Service) AddMethod(ctx context.Context, n NewMethod) (i id.ID, m Method
 // ChangeMethod puts another token, or other facts of the card, in the place of those of a method. What is empty stays as it is.
 func (s *Service) ChangeMethod(ctx context.Context, i id.ID, n NewMethod) (Method, error) {
 	return s.Methods.Change(ctx, i, func(v *Method) error {
-		v.Value = n.Value
-		if n.Token != "" {
+		if v.Value = n.Value; n.Token != "" {
 			v.TokenID = n.Token
+		}
+		if n.Value != "" || n.Token != "" { // what was known of the old card
+			v.LastFour, v.Expiration = "", nil
 		}
 		if n.Name != "" {
 			v.Name = n.Name
@@ -311,6 +313,16 @@ func (s *Service) methodGone(ctx context.Context, v Method) error {
 		return nil
 	}
 	return s.Tokens.Delete(ctx, v.TokenID, 0)
+}
+
+// MethodOf is the document of the method that an account has stored; ok is false when it has none.
+func (s *Service) MethodOf(ctx context.Context, account id.ID) (d store.Doc, ok bool, err error) {
+	i, err := s.store.Claimant(ctx, methodClaim, string(account))
+	if err != nil || i == "" {
+		return d, false, err
+	}
+	d, err = s.Methods.Doc(ctx, i)
+	return d, err == nil, err
 }
 
 // Stored is the method that an account has stored, with its token; a Conflict fault (CodeNoMethod) when it has none.

@@ -28,6 +28,8 @@ type RefundOrder struct {
 	Payment id.ID
 	Amount  money.Amount
 	Reason  string
+	// Wait says that who orders it calls SettleRefund: see Order.
+	Wait bool
 }
 
 // Refund is money given back of a payment, or to be given back (TMF676 Refund).
@@ -126,7 +128,11 @@ func (s *Service) refundRules() resource.Rules[Refund] {
 			if prev != nil || next == nil || next.Status != Pending {
 				return nil
 			}
-			return s.promise(ctx, JobRefund, next.Calls, i, 0, s.store.Now(ctx))
+			wait := time.Duration(0)
+			if next.order.Wait {
+				wait = s.patience()
+			}
+			return s.promise(ctx, JobRefund, next.Calls, i, 0, s.store.Now(ctx).Add(wait))
 		},
 		State: func(v *Refund) string { return string(v.Status) },
 	}
