@@ -14,6 +14,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/bulkupload"
 	"github.com/demarc-bss/demarc/internal/cart"
 	"github.com/demarc-bss/demarc/internal/catalog"
+	"github.com/demarc-bss/demarc/internal/credential"
 	"github.com/demarc-bss/demarc/internal/customer"
 	"github.com/demarc-bss/demarc/internal/inventory"
 	"github.com/demarc-bss/demarc/internal/kernel/event"
@@ -53,6 +54,7 @@ type House struct {
 	Orders        *order.Service
 	Uploads       *bulkupload.Service
 	Messages      *message.Service
+	Credentials   *credential.Service
 }
 
 // Outside is the other systems that a house works with.
@@ -106,6 +108,7 @@ func New(s *store.Store, o Outside) *House {
 		Providers: h.Providers, Parties: h.Parties, Customers: h.Customers, Accounts: h.Accounts, Subscriptions: h.Subscriptions,
 		Connectors: o.Channels, As: o.As, Secret: o.Secret,
 	})
+	h.Credentials = credential.New(s, credential.Parts{Providers: h.Providers, Subscriptions: h.Subscriptions, Messages: h.Messages, Secret: o.Secret})
 	if o.Notifier == nil && len(o.Channels) > 0 {
 		o.Notifier = teller{h}
 	}
