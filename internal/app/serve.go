@@ -39,6 +39,7 @@ func (a *App) tmfDeps() tmf.Deps {
 		AccumulatedBalances: a.Balances.Accumulated(), BalanceActionHistory: a.Balances.Actions(),
 		Products: a.Subscriptions.Products(), Messages: a.Messages.Messages,
 		Orders: a.Orders.Orders, Cancellations: a.Orders.Cancellations, Carts: a.Carts.Carts,
+		Payments: a.Payments.Payments, Refunds: a.Payments.Refunds, PaymentMethods: a.Payments.Methods,
 		Hubs: a.hub.Hubs, Secret: a.hub.Secret,
 	}
 }

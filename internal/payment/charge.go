@@ -144,7 +144,10 @@ func (s *Service) begin(ctx context.Context, i id.ID, v *Payment, now time.Time)
 		v.order = v.asked()
 	}
 	v.clear(now)
-	err := s.prepare(ctx, i, v)
+	err := v.adds()
+	if err == nil {
+		err = s.prepare(ctx, i, v)
+	}
 	if err == nil {
 		return nil
 	}
@@ -160,6 +163,23 @@ func (s *Service) begin(ctx context.Context, i id.ID, v *Payment, now time.Time)
 	v.Status, v.StatusReason = Failed, f.Message
 	v.Billing, v.Gateway = &Result{Code: ResultFailed, Message: f.Message, Detail: string(f.Code)}, nil
 	v.Charging, v.Instrument, v.TokenID, v.Calls = nil, nil, "", ""
+	return nil
+}
+
+// adds holds that what a client says is the sum is one.
+func (v *Payment) adds() error {
+	amount, a := v.Amount.amount()
+	total, t := v.Total.amount()
+	tax, ok := v.Tax.amount()
+	if !a || !t {
+		return nil
+	}
+	if !ok {
+		tax = money.OfMicros(0, amount.Currency())
+	}
+	if all, err := amount.Add(tax); err != nil || all != total {
+		return fault.Invalidf("totalAmount", "totalAmount is not amount and taxAmount together")
+	}
 	return nil
 }
 
@@ -191,9 +211,6 @@ func (s *Service) prepare(ctx context.Context, i id.ID, v *Payment) error {
 	if err != nil {
 		return err
 	}
-	if s.Parts.Gateway == nil {
-		return fault.New(fault.Unavailable, CodeNoGateway, "no payment gateway is set up")
-	}
 	a, err := s.payer(ctx, o.Account)
 	if err != nil {
 		return err
@@ -211,6 +228,9 @@ func (s *Service) prepare(ctx context.Context, i id.ID, v *Payment) error {
 	method, t, err := s.instrument(ctx, v, o)
 	if err != nil {
 		return err
+	}
+	if s.Parts.Gateway == nil {
+		return fault.New(fault.Unavailable, CodeNoGateway, "no payment gateway is set up")
 	}
 	v.Account = reference(v.Account, string(o.Account), a.Name, "BillingAccount")
 	v.Amount, v.Tax, v.Total = sum(o.Amount), sum(o.Tax), sum(total)

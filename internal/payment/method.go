@@ -154,7 +154,9 @@ func (s *Service) methodRules() resource.Rules[Method] {
 			if v.Status == "" {
 				v.Status = MethodActive
 			}
-			v.StatusDate, v.Instrument = now, nil
+			if v.Instrument = nil; v.StatusDate.IsZero() {
+				v.StatusDate = now
+			}
 			if err := v.form(); err != nil {
 				return err
 			}
@@ -197,6 +199,12 @@ func (v *Method) form() error {
 	}
 	if v.Value != "" {
 		checkValue(v.Value, &found)
+		if v.LastFour == "" || v.Expiration == nil {
+			found.Invalidf("lastFourDigits", "a token comes with the lastFourDigits and the expirationDate of its card; where there is none, 1111 and 2200-01-31T00:00:00Z")
+		}
+	}
+	if v.Type == "voucher" {
+		v.Rest = v.Rest.Without("code") // it is as good as money
 	}
 	owners := 0
 	for _, a := range v.Account {

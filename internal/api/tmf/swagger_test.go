@@ -191,7 +191,7 @@ func (s *server) ask(method, path, media string, body any) answered {
 const plainJSON = "application/json; charset=utf-8"
 
 func TestEveryResourceTakesWhatItsSchemaAllows(t *testing.T) {
-	apis := []string{"TMF620", "TMF622", "TMF635", "TMF637", "TMF654", "TMF663", "TMF681"}
+	apis := []string{"TMF620", "TMF622", "TMF635", "TMF637", "TMF654", "TMF663", "TMF681", "TMF670", "TMF676"}
 	s := newServer(t)
 	for _, r := range tmf.Resources(s.deps) {
 		if !slices.Contains(apis, r.Shape.API) || strings.HasSuffix(r.Path, "/hub") || r.Verbs != 0 && r.Verbs&tmf630.Create == 0 {

@@ -51,6 +51,10 @@ type Deps struct {
 	Usages              resource.Any
 	UsageSpecifications resource.Any
 
+	Payments       resource.Any
+	Refunds        resource.Any
+	PaymentMethods resource.Any
+
 	// Hubs are the event subscriptions of all APIs, and Secret what the deliveries to one are signed with.
 	Hubs   resource.Any
 	Secret func(id.ID) string
@@ -62,8 +66,9 @@ type Deps struct {
 // api is one TM Forum API: where it stands, whose events it tells, and its resources.
 type api struct {
 	code string
-	// base is the official base path.
-	base string
+	// base is the official base path, and aliases are others under which the same stands.
+	base    string
+	aliases []string
 	// name distinguishes the operations of its hub from those of other APIs' hubs ("customerManagement").
 	name string
 	// domain is what events call the API.
@@ -86,7 +91,7 @@ type entry struct {
 }
 
 func apis(d Deps) []api {
-	return []api{customerManagement(d), partyManagement(d), partyRoleManagement(d), accountManagement(d), prepayBalanceManagement(d), productCatalog(d), usageManagement(d), productInventory(d), productOrdering(d), shoppingCart(d), communicationManagement(d)}
+	return []api{customerManagement(d), partyManagement(d), partyRoleManagement(d), accountManagement(d), prepayBalanceManagement(d), productCatalog(d), usageManagement(d), productInventory(d), productOrdering(d), shoppingCart(d), communicationManagement(d), payment(d), paymentMethod(d)}
 }
 
 // Resources declares all resources of the façade.
@@ -99,6 +104,9 @@ func resources(d Deps, f *op.Facade) []tmf630.Resource {
 			r := tmf630.Resource{
 				Facade: f, Set: e.set, Shape: tmf630.ShapeOf(a.code, e.shape), Path: a.base + "/" + e.segment,
 				Entity: e.entity, Verbs: e.verbs, Codes: e.codes, Tag: a.code + " " + e.shape, Paging: d.Paging,
+			}
+			for _, alias := range a.aliases {
+				r.Aliases = append(r.Aliases, alias+"/"+e.segment)
 			}
 			if e.entity == "" {
 				r.Entity = e.segment
@@ -119,7 +127,7 @@ func facade() *op.Facade {
 	return &op.Facade{
 		Name: "tmf", Title: "TM Forum Open APIs", Version: "v4",
 		Description:   "The resources of demarc as the TM Forum's Open APIs (v4) show them, by the rules of TMF630.",
-		Prefixes:      []string{"/tmf-api/"},
+		Prefixes:      []string{"/tmf-api/", "/payment/", "/paymentManagement/"},
 		Problem:       tmf630.Problem,
 		ProblemSchema: tmf630.ProblemSchema(),
 	}

@@ -29,6 +29,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/message"
 	"github.com/demarc-bss/demarc/internal/order"
 	"github.com/demarc-bss/demarc/internal/party"
+	"github.com/demarc-bss/demarc/internal/payment"
 	"github.com/demarc-bss/demarc/internal/provider"
 	"github.com/demarc-bss/demarc/internal/store"
 	"github.com/demarc-bss/demarc/internal/subscription"
@@ -73,6 +74,9 @@ func newServer(t *testing.T) *server {
 	lines := subscription.New(s, accounts, providers)
 	usages := usage.New(s, usage.Parts{Providers: providers, Catalog: catalogue, Subscriptions: lines, Balances: balances})
 	messages := message.New(s, message.Parts{Providers: providers, Parties: parties, Customers: customers, Accounts: accounts, Subscriptions: lines})
+	payments := payment.New(s, payment.Parts{
+		Providers: providers, Accounts: accounts, Subscriptions: lines, Balances: balances, Secret: []byte("0123456789abcdef0123456789abcdef"),
+	})
 	hubs := hub.New(s, hub.Options{
 		Key: []byte("0123456789abcdef0123456789abcdef"), Parse: tmf630.ParseQuery, Href: tmf.Href("http://demarc.test"),
 		Guard: hub.PublicOnly{Except: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}},
@@ -81,6 +85,7 @@ func newServer(t *testing.T) *server {
 		t.Fatal(err)
 	}
 	d := tmf.Deps{
+		Payments: payments.Payments, Refunds: payments.Refunds, PaymentMethods: payments.Methods,
 		Customers: customers.Customers, Individuals: parties.Individuals, Organizations: parties.Organizations, PartyRoles: parties.Roles,
 		BillingAccounts: accounts.Billing, PartyAccounts: accounts.Party, FinancialAccounts: accounts.Financial,
 		SettlementAccounts: accounts.Settlement, BillFormats: accounts.BillFormats, BillingCycles: accounts.BillingCycles,
