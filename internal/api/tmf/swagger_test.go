@@ -115,6 +115,7 @@ func object(s *tmf630.Shape, depth int, wanted func(*tmf630.Attribute) bool) map
 var owned = map[string][]string{
 	"Usage": {"status"}, "ProductOrder": {"state", "orderTotalPrice", "cancellationReason", "cancellationDate"},
 	"ShoppingCart": {"cartTotalPrice", "validFor"}, "Category": {"isRoot"}, // it has a parent
+	"Refund":               {"refundDate"},
 	"Bucket":               {"remainingValue", "reservedValue"},
 	"TopupBalance":         {"voucher"}, // a code that is as good as money is kept nowhere
 	"CommunicationMessage": {"state", "sendTime", "sendTimeComplete"},
