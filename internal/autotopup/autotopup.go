@@ -87,8 +87,8 @@ type Schedule struct {
 	TokenID        id.ID        `json:"tokenID"`
 	Amount         money.Amount `json:"amount"`
 	Trigger        Trigger      `json:"scheduleType"`
-	// First is the date, or the first of those that recur.
-	First *time.Time `json:"firstApplication,omitzero"`
+	// Anchor is the date, or the moment from which those that recur are reckoned.
+	Anchor *time.Time `json:"anchorDate,omitzero"`
 	// Period is weekly, fortnightly or monthly.
 	Period string `json:"recurringPeriod,omitzero"`
 	// Threshold is what the line's money falls below when it is low.
@@ -101,8 +101,9 @@ type Schedule struct {
 	Next *time.Time `json:"nextApplication,omitzero"`
 	// Payment is the one under way; there is one at most.
 	Payment id.ID `json:"paymentUnderWay,omitzero"`
-	// Due is the moment that Payment, or the first that was refused, was due for.
-	Due *time.Time `json:"due,omitzero"`
+	// Due is the moment that Payment, or the first that was refused, was due for, and Charges how many payments began.
+	Due     *time.Time `json:"due,omitzero"`
+	Charges int        `json:"charges,omitzero"`
 	// Refusal is what became of the last payment, if it was refused.
 	Refusal *Refusal `json:"refusal,omitzero"`
 	// Applications counts what was paid, Last was the last of it, and Counted how many there were in its day and month.

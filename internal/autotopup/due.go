@@ -2,6 +2,7 @@ package autotopup
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -187,8 +188,9 @@ func (s *Service) wants(ctx context.Context, v *Schedule, line subscription.Line
 // charge has the payment begin that is due.
 func (s *Service) charge(ctx context.Context, i id.ID, v *Schedule, now time.Time, rules provider.ServiceProvider) error {
 	at := *v.Next
+	v.Charges++ // a clock that stands makes several due at one moment
 	p, _, err := s.Payments.Charge(ctx, payment.Order{
-		Key: string(i) + "/" + at.UTC().Format(time.RFC3339Nano), Account: v.AccountID, Token: v.TokenID, Subscription: v.SubscriptionID,
+		Key: fmt.Sprintf("%s/%s/%d", i, at.UTC().Format(time.RFC3339Nano), v.Charges), Account: v.AccountID, Token: v.TokenID, Subscription: v.SubscriptionID,
 		Amount: v.Amount, Credit: true, Reason: "Automatic top-up of " + v.Amount.String(), Origin: payment.Origin{Kind: Kind.Name, ID: string(i)},
 	})
 	if v.Due == nil {

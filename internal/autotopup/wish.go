@@ -65,10 +65,10 @@ func (s *Service) Create(ctx context.Context, w Wish) (i id.ID, v Schedule, err 
 		}
 		v := Schedule{
 			Type: "PaymentSchedule", Status: Active, AccountID: account, SubscriptionID: w.Line, TokenID: w.Token, Amount: w.Amount,
-			Trigger: w.Trigger, Period: w.Period, First: w.Next, Threshold: w.Threshold, DailyLimit: w.DailyLimit, MonthlyLimit: w.MonthlyLimit,
+			Trigger: w.Trigger, Period: w.Period, Anchor: w.Next, Threshold: w.Threshold, DailyLimit: w.DailyLimit, MonthlyLimit: w.MonthlyLimit,
 			Created: s.store.Now(ctx),
 		}
-		if err := ahead(v.First, v.Created); err != nil {
+		if err := ahead(v.Anchor, v.Created); err != nil {
 			return err
 		}
 		if err := v.begin(v.Created, rules); err != nil {
@@ -181,12 +181,13 @@ func (v *Schedule) begin(now time.Time, rules provider.ServiceProvider) error {
 		if v.Period == "" {
 			v.Period = "monthly"
 		}
-		if p, known := periods[v.Period]; known && v.First == nil {
-			first := p.After(now, 1, rules.Location())
-			v.First = &first
+		if v.Anchor == nil {
+			v.Anchor = &now
+			v.plan(now, rules)
+			return nil
 		}
 	}
-	v.Next = v.First
+	v.Next = v.Anchor
 	return nil
 }
 
@@ -204,7 +205,7 @@ func (v *Schedule) trigger(rules provider.ServiceProvider) Trigger {
 		return Recurring
 	case v.Threshold != nil:
 		return LowBalance
-	case v.First != nil:
+	case v.Anchor != nil:
 		return ByDate
 	}
 	if d := policy(rules).Default; d != "" && d != string(LowBalance) {
@@ -254,11 +255,11 @@ func (s *Service) check(ctx context.Context, v *Schedule) error {
 	}
 	switch v.Trigger {
 	case LowBalance:
-		if v.First != nil {
+		if v.Anchor != nil {
 			wrong.Invalidf("nextApplication", "a top-up by low balance has no date")
 		}
 	case ByDate:
-		if v.First == nil {
+		if v.Anchor == nil {
 			wrong.Invalidf("nextApplication", "nextApplication is mandatory: the date of the top-up")
 		}
 	case Recurring:
@@ -316,6 +317,9 @@ type Change struct {
 // over (CodeState), Invalid.
 func (s *Service) Change(ctx context.Context, i id.ID, c Change) (v Schedule, err error) {
 	err = s.store.Write(ctx, func(ctx context.Context) error {
+		if v, err = s.Read(ctx, i); err != nil {
+			return err
+		}
 		rules, err := s.Providers.Rules(ctx)
 		if err != nil {
 			return err
@@ -326,10 +330,9 @@ func (s *Service) Change(ctx context.Context, i id.ID, c Change) (v Schedule, er
 			}
 			return true, s.alter(ctx, v, c, rules)
 		})
-		if err != nil {
-			return missing(err, CodeNoSchedule, "scheduleID")
+		if err == nil {
+			v, err = s.Read(ctx, i)
 		}
-		v, err = s.Read(ctx, i)
 		return err
 	})
 	return v, err
@@ -356,7 +359,7 @@ func (s *Service) alter(ctx context.Context, v *Schedule, c Change, rules provid
 		return err
 	}
 	if c.Next != nil {
-		v.First = c.Next
+		v.Anchor = c.Next
 	}
 	if err := s.check(ctx, v); err != nil {
 		return err
@@ -373,7 +376,9 @@ func (s *Service) alter(ctx context.Context, v *Schedule, c Change, rules provid
 		}
 	} else if (c.Next != nil || c.Period != nil) && v.Status == Active && v.Payment == "" {
 		v.Refusal = nil
-		v.plan(now, rules)
+		if v.plan(now, rules); c.Next != nil {
+			v.Next = c.Next
+		}
 	}
 	return nil
 }
@@ -389,10 +394,10 @@ func (v *Schedule) plan(now time.Time, rules provider.ServiceProvider) {
 	v.Next, v.Due = nil, nil
 	switch {
 	case v.Status != Active || v.Payment != "":
-	case v.Trigger == ByDate && v.First.Before(now):
+	case v.Trigger == ByDate && v.Anchor.Before(now):
 		v.Next = &now
 	case v.Trigger == ByDate:
-		v.Next = v.First
+		v.Next = v.Anchor
 	case v.Trigger == Recurring:
 		next := v.occurrence(now, rules.Location())
 		v.Next = &next
@@ -401,9 +406,12 @@ func (v *Schedule) plan(now time.Time, rules provider.ServiceProvider) {
 
 // occurrence is the first moment after now that recurs.
 func (v *Schedule) occurrence(now time.Time, zone *time.Location) time.Time {
-	p := periods[v.Period]
+	p, known := periods[v.Period]
+	if !known {
+		return *v.Anchor // it is about to be refused
+	}
 	n := 0
-	if gone := now.Sub(*v.First); gone > 0 {
+	if gone := now.Sub(*v.Anchor); gone > 0 {
 		longest := 31 * 24 * time.Hour
 		if p.Unit == "week" {
 			longest = time.Duration(p.Length) * 7 * 25 * time.Hour
@@ -411,7 +419,7 @@ func (v *Schedule) occurrence(now time.Time, zone *time.Location) time.Time {
 		n = int(gone / longest) // no more than have passed
 	}
 	for {
-		if at := p.After(*v.First, n, zone); at.After(now) {
+		if at := p.After(*v.Anchor, n, zone); at.After(now) {
 			return at
 		}
 		n++
