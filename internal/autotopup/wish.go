@@ -391,9 +391,13 @@ func set[T any](to, from *T) {
 
 // plan says when the schedule applies next, of what has a date.
 func (v *Schedule) plan(now time.Time, rules provider.ServiceProvider) {
-	v.Next, v.Due = nil, nil
+	v.Next = nil
+	if v.Payment != "" {
+		return // it comes after that
+	}
+	v.Due = nil
 	switch {
-	case v.Status != Active || v.Payment != "":
+	case v.Status != Active:
 	case v.Trigger == ByDate && v.Anchor.Before(now):
 		v.Next = &now
 	case v.Trigger == ByDate:
