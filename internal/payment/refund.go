@@ -278,7 +278,7 @@ func (s *Service) takeBack(ctx context.Context, i id.ID, p Payment, v *Refund) e
 		net = money.OfMicros(0, net.Currency())
 	}
 	v.Booked = from
-	if net.IsZero() && v.Tax.IsZero() {
+	if net.IsZero() && v.Tax.Sign() == 0 {
 		return nil
 	}
 	return s.book(ctx, RefundKind, i, text, entries(net.Currency(), from, net.Neg(), v.Tax.Neg()))
@@ -295,12 +295,12 @@ func (s *Service) refundJob(ctx context.Context, j job.Job) error {
 	if err := json.Unmarshal(j.Payload, &t); err != nil {
 		return job.Permanent{Err: err}
 	}
-	return s.askRefund(ctx, t.Of, t.Begun)
+	return s.later(ctx, JobRefund, t, s.askRefund(ctx, t.Of, t.Begun))
 }
 
 // SettleRefund is Settle for a refund.
 func (s *Service) SettleRefund(ctx context.Context, i id.ID) (Refund, error) {
-	if err := s.askRefund(ctx, i, -1); err != nil && !isBusy(err) {
+	if err := s.askRefund(ctx, i, -1); err != nil && !errors.Is(err, errBusy) {
 		return Refund{}, err
 	}
 	r, _, err := s.Refunds.Get(ctx, i)
@@ -429,7 +429,7 @@ func (s *Service) restore(ctx context.Context, i id.ID, r *Refund) error {
 			return err
 		}
 	}
-	if net.IsZero() && r.Tax.IsZero() {
+	if net.IsZero() && r.Tax.Sign() == 0 {
 		return nil
 	}
 	return s.book(ctx, RefundKind, i, text, entries(net.Currency(), to, net, r.Tax.Amount))
@@ -448,5 +448,3 @@ func part(amount, of, all int64, c money.Currency) int64 {
 	}
 	return whole - whole%step
 }
-
-func isBusy(err error) bool { return errors.Is(err, errBusy) }

@@ -72,12 +72,18 @@ type turn struct {
 
 // promise has the gateway asked at a moment, unless somebody else asks before.
 func (s *Service) promise(ctx context.Context, kind string, calls, of id.ID, begun int, at time.Time) error {
-	payload, err := json.Marshal(turn{of, calls, begun})
+	return s.promised(ctx, kind, turn{of, calls, begun}, "", at)
+}
+
+func (s *Service) promised(ctx context.Context, kind string, t turn, again string, at time.Time) error {
+	payload, err := json.Marshal(t)
 	if err != nil {
 		return fault.Internalf(err, "a job cannot be written down")
 	}
-	home, _ := of.Home()
-	_, err = s.store.Enqueue(ctx, home, job.Job{Kind: kind, Key: string(of) + "/" + strconv.Itoa(begun), Payload: payload, RunAt: at, MaxAttempts: attempts})
+	home, _ := t.Of.Home()
+	_, err = s.store.Enqueue(ctx, home, job.Job{
+		Kind: kind, Key: string(t.Of) + "/" + strconv.Itoa(t.Begun) + again, Payload: payload, RunAt: at, MaxAttempts: attempts,
+	})
 	return err
 }
 
@@ -156,7 +162,25 @@ func (s *Service) chargeJob(ctx context.Context, j job.Job) error {
 	if err := json.Unmarshal(j.Payload, &t); err != nil {
 		return job.Permanent{Err: err}
 	}
-	return s.ask(ctx, t.Of, t.Begun)
+	return s.later(ctx, JobCharge, t, s.ask(ctx, t.Of, t.Begun))
+}
+
+// later promises a job again that found somebody else asking: should that one be killed, there is another.
+func (s *Service) later(ctx context.Context, kind string, t turn, err error) error {
+	if !errors.Is(err, errBusy) {
+		return err
+	}
+	return s.store.Write(ctx, func(ctx context.Context) error {
+		a, _, err := s.asking.Get(ctx, t.Calls)
+		if err != nil {
+			return err
+		}
+		wait := time.Second
+		if a.Busy != nil {
+			wait = max(wait, a.Busy.Sub(s.store.MachineNow()))
+		}
+		return s.promised(ctx, kind, t, "/"+strconv.FormatInt(s.store.MachineNow().UnixMicro(), 10), s.store.Now(ctx).Add(wait))
+	})
 }
 
 // Settle does now what the job of a payment would do: it asks the gateway, as long as ctx allows, and records the answer.

@@ -13,6 +13,9 @@ type Sum struct{ money.Amount }
 // sum is an amount as it stands in a document.
 func sum(a money.Amount) *Sum { return &Sum{a} }
 
+// IsZero reports whether there is no Sum at all. That of no money is one.
+func (s *Sum) IsZero() bool { return s == nil }
+
 // amount is what was said; ok is false when nothing was.
 func (s *Sum) amount() (a money.Amount, ok bool) {
 	if s == nil || s.Currency() == "" {
