@@ -236,6 +236,7 @@ func (a *App) begin(ctx context.Context) error {
 		if err := a.Store.AdoptJobs(ctx); err != nil {
 			return fmt.Errorf("the jobs of the last run cannot be taken over: %w", err)
 		}
+		a.listenToReports()
 		a.worker.Start()
 		a.onStop(func(ctx context.Context) error { a.worker.Stop(ctx); return nil })
 	}

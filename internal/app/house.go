@@ -18,6 +18,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/kernel/scope"
+	"github.com/demarc-bss/demarc/internal/message"
 	"github.com/demarc-bss/demarc/internal/store"
 )
 
@@ -133,7 +134,9 @@ func build(db *store.Store, s *config.Settings, base string, c clock.Clock, log 
 		return nil, err
 	}
 	outside := house.Outside{Network: way, NetworkPatience: s.NetworkPatience, Secret: secret, As: asMessenger}
-	if outside.Channels, err = channels(s, c, log); err != nil {
+	h := &House{settings: s}
+	outside.Channels, err = channels(s, c, log, func(ctx context.Context, r message.Report) (bool, error) { return h.Messages.Report(ctx, r) })
+	if err != nil {
 		return nil, err
 	}
 	if outside.Payments, err = paymentGateway(s, c); err != nil {
@@ -142,7 +145,7 @@ func build(db *store.Store, s *config.Settings, base string, c clock.Clock, log 
 	if s.Dev || s.Demo {
 		outside.Ports = npg.NewSimulator(npg.Options{Now: db.Now})
 	}
-	h := &House{House: house.New(db, outside), settings: s}
+	h.House = house.New(db, outside)
 	if sim, ok := way.(*connect.Simulator); ok {
 		sim.OnCallback(h.Network.Tell)
 	}
