@@ -14,15 +14,13 @@ import (
 	"github.com/demarc-bss/demarc/internal/kernel/money"
 )
 
-const schedulePath = base + "/paymentGatewayIntegration"
-
 func (a *api) schedules() []op.Operation {
 	const tag = "Payment schedule"
-	may := may("billingAccount", auth.Patch)
+	look, may := may("billingAccount", auth.Get), may("billingAccount", auth.Patch)
 	missing, refused := []fault.Kind{fault.NotFound}, []fault.Kind{fault.NotFound, fault.Conflict}
 	return []op.Operation{
 		op.Handle(op.Operation{
-			ID: "cm.schedule.create", Method: http.MethodPost, Path: schedulePath + "/createSchedule", Tag: tag, Summary: "Set up an automatic top-up",
+			ID: "cm.schedule.create", Method: http.MethodPost, Path: gatewayPath + "/createSchedule", Tag: tag, Summary: "Set up an automatic top-up",
 			Description: "A stored payment token pays into a subscription's balance: once at a date, every week, fortnight or month, or whenever the balance " +
 				"falls below a threshold. What is left out follows from the rest: a recurringPeriod recurs, a threshold is of the balance, a nextApplication " +
 				"alone is a date; of nothing at all the service provider's rule is taken. A subscription has one schedule. Every refusal has a code of its own: " +
@@ -34,28 +32,28 @@ func (a *api) schedules() []op.Operation {
 			}},
 		}, a.createSchedule),
 		op.Handle(op.Operation{
-			ID: "cm.schedule.get", Method: http.MethodGet, Path: schedulePath + "/readSchedule", Tag: tag, Summary: "Read an automatic top-up",
-			Description: "By scheduleID, or by the subscription that has it.", Permission: may, Status: http.StatusOK, Errors: missing,
+			ID: "cm.schedule.get", Method: http.MethodGet, Path: gatewayPath + "/readSchedule", Tag: tag, Summary: "Read an automatic top-up",
+			Description: "By scheduleID, or by the subscription that has it.", Permission: look, Status: http.StatusOK, Errors: missing,
 		}, a.readSchedule),
 		op.Handle(op.Operation{
-			ID: "cm.schedule.list", Method: http.MethodGet, Path: schedulePath + "/schedule", Tag: tag, Summary: "List automatic top-ups",
-			Description: "The oldest first, those that are over too.", Permission: may, Status: http.StatusOK, Also: pages(), Errors: missing,
+			ID: "cm.schedule.list", Method: http.MethodGet, Path: gatewayPath + "/schedule", Tag: tag, Summary: "List automatic top-ups",
+			Description: "The oldest first, those that are over too.", Permission: look, Status: http.StatusOK, Also: pages(), Errors: missing,
 		}, a.listSchedules),
 		op.Handle(op.Operation{
-			ID: "cm.schedule.patch", Method: http.MethodPatch, Path: schedulePath + "/updateSchedule", Tag: tag, Summary: "Change an automatic top-up",
+			ID: "cm.schedule.patch", Method: http.MethodPatch, Path: gatewayPath + "/updateSchedule", Tag: tag, Summary: "Change an automatic top-up",
 			Description: "What is left out stays. The status suspends it or makes it active again. A payment under way goes on.",
 			Permission:  may, Writes: true, Status: http.StatusOK, Errors: refused,
 			Request: &op.Body{Example: map[string]any{"amount": map[string]any{"unit": "CHF", "value": 30}}},
 		}, a.patchSchedule),
 		op.Handle(op.Operation{
-			ID: "cm.schedule.delete", Method: http.MethodDelete, Path: schedulePath + "/deleteSchedule", Tag: tag, Summary: "Cancel an automatic top-up",
+			ID: "cm.schedule.delete", Method: http.MethodDelete, Path: gatewayPath + "/deleteSchedule", Tag: tag, Summary: "Cancel an automatic top-up",
 			Description: "A payment under way goes on.", Permission: may, Writes: true, Status: http.StatusNoContent, Errors: missing,
 		}, a.deleteSchedule),
 	}
 }
 
 type scheduleRequest struct {
-	AccountID      id.ID         `json:"accountID,omitzero" doc:"The account that pays; the subscription's by default."`
+	AccountID      string        `json:"accountID,omitzero" maxLength:"64" doc:"The account that pays, by its id or its number; the subscription's by default."`
 	SubscriptionID string        `json:"subscriptionId,omitzero" doc:"Id of the subscription; its mobile number is understood too."`
 	MobileNumber   string        `json:"mobileNumber,omitzero" doc:"Mobile number in any spelling, instead of the id."`
 	TokenID        id.ID         `json:"tokenID" minLength:"1" doc:"Id of the account's payment token."`
@@ -171,18 +169,28 @@ func (a *api) createSchedule(ctx context.Context, in *createScheduleIn) (*create
 	if err != nil {
 		return nil, err
 	}
+	payer := id.ID("")
+	if in.Body.AccountID != "" {
+		payer, err = a.owner(ctx, in.Body.AccountID)
+		if fault.KindOf(err) == fault.NotFound {
+			err = fault.New(fault.NotFound, autotopup.CodeNoAccount, "%s", fault.From(err).Message).At("accountID")
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 	next, err := a.moment(ctx, "nextApplication", in.Body.Next)
 	if err != nil {
 		return nil, err
 	}
 	i, v, err := a.AutoTopups.Create(ctx, autotopup.Wish{
-		Account: in.Body.AccountID, Line: line, Token: in.Body.TokenID, Amount: in.Body.Amount, Trigger: autotopup.Trigger(in.Body.Trigger), Next: next,
+		Account: payer, Line: line, Token: in.Body.TokenID, Amount: in.Body.Amount, Trigger: autotopup.Trigger(in.Body.Trigger), Next: next,
 		Period: in.Body.Period, Threshold: in.Body.Threshold, DailyLimit: in.Body.DailyLimit, MonthlyLimit: in.Body.MonthlyLimit,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &createScheduleOut{Location: in.Request.BaseURL + schedulePath + "/readSchedule?scheduleID=" + string(i), Body: showSchedule(i, v)}, nil
+	return &createScheduleOut{Location: in.Request.BaseURL + gatewayPath + "/readSchedule?scheduleID=" + string(i), Body: showSchedule(i, v)}, nil
 }
 
 type scheduleKey struct {
@@ -249,7 +257,7 @@ func (a *api) listSchedules(ctx context.Context, in *listSchedulesIn) (*listSche
 	if err != nil {
 		return nil, err
 	}
-	out := &listSchedulesOut{Page: in.of(schedulePath+"/schedule", len(page.Items), page.Total)}
+	out := &listSchedulesOut{Page: in.of(gatewayPath+"/schedule", len(page.Items), page.Total)}
 	out.Body, err = viewed(page, showSchedule)
 	return out, err
 }
