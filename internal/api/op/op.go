@@ -88,7 +88,8 @@ type Operation struct {
 	Status   int
 	Response *Body
 	// Also are the other statuses that the operation may answer with when all went well, and what each means
-	// (206 for a page of a list). They carry the Response too, save 204 and 304.
+	// (206 for a page of a list). They carry the Response too, save 204 and 304. 402 may be one of them: what was asked for was
+	// done, and its outcome is that somebody's bank declined.
 	Also map[int]string
 	// Headers are those of the answer that are worth telling (ETag, Location); In is not looked at.
 	Headers []Param

@@ -144,7 +144,8 @@ func checkShape(o *Operation) error {
 	wrong(o.Summary == "", "it has no summary")
 	wrong(o.Status != 0 && (o.Status < 200 || o.Status > 399), "%d is no status of success", o.Status)
 	for other, meaning := range o.Also {
-		wrong(other < 200 || other > 399 || other == o.Status || meaning == "", "its other status %d is no other one of success, or means nothing", other)
+		fine := other >= 200 && other <= 399 || other == http.StatusPaymentRequired
+		wrong(!fine || other == o.Status || meaning == "", "its other status %d is no other one of success, or means nothing", other)
 	}
 	wrong(o.BodyLimit < 0 || o.Timeout < 0, "its limits are negative")
 	return errors.Join(errs...)
