@@ -90,7 +90,9 @@ func (h House) cardless(t *testing.T, o *op.Operation) {
 		r := httptest.NewRequest(method(o), fill(o.Path, func(string) string { return "x" }), strings.NewReader(`{"note":{"text":"her card is 4111 1111 1111 1111"}}`))
 		r.Header.Set("Content-Type", kind)
 		w := h.send(r, h.Powerful)
-		if body := w.Body.String(); w.Code != http.StatusBadRequest || !strings.Contains(body, "full number of a payment card") || strings.Contains(body, "1111 1111") {
+		body := w.Body.String()
+		told := strings.Contains(body, "full number of a payment card") || strings.Contains(body, string(op.CodeCardNumber)) // some façades have no place for words
+		if w.Code != http.StatusBadRequest || !told || strings.Contains(body, "1111 1111") {
 			t.Errorf("%s %s takes a card's number: %d %s", o.Method, o.Path, w.Code, body)
 		}
 	}
