@@ -31,7 +31,7 @@ func TestScenarios(t *testing.T) {
 			url, other := storetest.URL(t, engine), storetest.URL(t, engine)
 			t.Run("demo", func(t *testing.T) { play(t, said.serve(t, url), all, "demo") })
 			t.Run("empty", func(t *testing.T) {
-				empty := said.serve(t, other, func(s *config.Settings) { s.Demo, s.ServiceProviders = false, []string{"1:Sandbox"} })
+				empty := said.serve(t, other, func(s *config.Settings) { s.Demo, s.ServiceProviders = false, []string{"1:Sandbox", "2:Topped"} })
 				play(t, empty, needing(all, "empty"), "empty")
 			})
 			said.nowhere(t, engine, url)

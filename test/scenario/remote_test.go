@@ -36,7 +36,7 @@ func TestScenariosAgainstTheBinary(t *testing.T) {
 		t.Run(engine, func(t *testing.T) {
 			s := binary.Start(t, binary.Options{Bin: bin, Args: []string{"--dev", "--demo", "--demo-customers", "20", "--access-log", "none", "--db", storetest.URL(t, engine)}})
 			play(t, scenario.Server{URL: s.URL, Token: s.Token}, all, "demo")
-			empty := binary.Start(t, binary.Options{Bin: bin, Args: []string{"--dev", "--service-provider", "1:Sandbox", "--access-log", "none", "--db", storetest.URL(t, engine)}})
+			empty := binary.Start(t, binary.Options{Bin: bin, Args: []string{"--dev", "--service-provider", "1:Sandbox", "--service-provider", "2:Topped", "--access-log", "none", "--db", storetest.URL(t, engine)}})
 			play(t, scenario.Server{URL: empty.URL, Token: empty.Token}, needing(all, "empty"), "empty")
 		})
 	}
