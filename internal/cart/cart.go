@@ -64,6 +64,8 @@ type Cart struct {
 	// CustomerID is the id of the related party whose cart it is.
 	CustomerID string      `json:"customerId,omitzero"`
 	ValidFor   *sid.Period `json:"validFor,omitzero"`
+	// Referral is the code of who recommended the service provider; the order takes it over.
+	Referral string `json:"referralCode,omitzero"`
 	// Order is the order that was made of it.
 	Order *sid.Ref `json:"productOrder,omitzero"`
 	Rest  sid.Rest `json:",embed"`
@@ -97,6 +99,8 @@ type Parts struct {
 	Providers     *provider.Service
 	Catalog       *catalog.Service
 	Subscriptions *subscription.Service
+	// Referral refuses a referral code that cannot be used; nil: none is looked at before the order.
+	Referral func(ctx context.Context, code string) error
 }
 
 // Service is all carts.
@@ -159,6 +163,11 @@ func (s *Service) settle(ctx context.Context, prev, v *Cart, now time.Time) erro
 			return err
 		} else if !there {
 			return fault.Invalidf(fmt.Sprintf("relatedParty[%d].id", n), "%s does not exist", r.ID)
+		}
+	}
+	if v.Referral != "" && s.Referral != nil && (prev == nil || prev.Referral != v.Referral) {
+		if err := s.Referral(ctx, v.Referral); err != nil {
+			return err
 		}
 	}
 	v.CustomerID = ""

@@ -49,6 +49,8 @@ type Provider struct {
 	// numbers is the first of its numbers, and pool how many of them it may have.
 	numbers, pool int
 	sims          inventory.Batch
+	// gift is the key of the add-on that a recommended customer gets.
+	gift string
 }
 
 // Providers gives each service provider its country, currency and plans: those with an even number have
@@ -80,11 +82,11 @@ func country(spid int) int { return 1 - spid&1 }
 func countries() [2]Provider {
 	return [2]Provider{
 		{
-			Currency: "EUR", TimeZone: "Europe/Paris", Country: "FR", plans: happyPlans, numbers: 33639980000, pool: 10_000,
+			Currency: "EUR", TimeZone: "Europe/Paris", Country: "FR", plans: happyPlans, gift: "data-1", numbers: 33639980000, pool: 10_000,
 			sims: inventory.Batch{Issuer: "33098", Network: "20898"},
 		},
 		{
-			Currency: "GBP", TimeZone: "Europe/London", Country: "GB", plans: sadPlans, numbers: 447700900000, pool: 1000,
+			Currency: "GBP", TimeZone: "Europe/London", Country: "GB", plans: sadPlans, gift: "drip", numbers: 447700900000, pool: 1000,
 			sims: inventory.Batch{Issuer: "44098", Network: "23498"},
 		},
 	}
@@ -159,7 +161,7 @@ func (h *House) base(ctx context.Context, p Provider) error {
 			return err
 		}
 		if found == "" {
-			v := provider.ServiceProvider{Name: p.Name, Currency: p.Currency, TimeZone: p.TimeZone, Country: p.Country}
+			v := provider.ServiceProvider{Name: p.Name, Currency: p.Currency, TimeZone: p.TimeZone, Country: p.Country, Policy: policy(p)}
 			if _, _, err := h.Providers.Add(ctx, &v); err != nil {
 				return err
 			}
@@ -171,6 +173,17 @@ func (h *House) base(ctx context.Context, p Provider) error {
 		_, err = h.Catalog.Load(ctx, offerings)
 		return err
 	})
+}
+
+// policy is what a demonstration service provider decides for itself: who recommends it to a friend gets 5 of its
+// currency, the friend 3 and some data, for at most ten friends a month.
+func policy(p Provider) *provider.Policy {
+	bonus := func(units int64, addOns ...string) *provider.ReferralBonus {
+		a := money.OfMicros(units*1_000_000, p.Currency)
+		return &provider.ReferralBonus{Amount: &a, AddOns: addOns}
+	}
+	most := 10
+	return &provider.Policy{Referral: &provider.ReferralPolicy{Referrer: bonus(5), Referred: bonus(3, p.gift), MostPerMonth: &most}}
 }
 
 // pools adds the numbers and SIMs that are not there yet.

@@ -25,6 +25,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/party"
 	"github.com/demarc-bss/demarc/internal/payment"
 	"github.com/demarc-bss/demarc/internal/provider"
+	"github.com/demarc-bss/demarc/internal/referral"
 	"github.com/demarc-bss/demarc/internal/renewal"
 	"github.com/demarc-bss/demarc/internal/store"
 	"github.com/demarc-bss/demarc/internal/subscription"
@@ -46,6 +47,7 @@ type House struct {
 	Balances      *balance.Service
 	Vouchers      *voucher.Service
 	Adjustments   *adjustment.Service
+	Referrals     *referral.Service
 	Payments      *payment.Service
 	Renewals      *renewal.Service
 	AutoTopups    *autotopup.Service
@@ -103,7 +105,10 @@ func New(s *store.Store, o Outside) *House {
 		Inventory: h.Inventory,
 	})
 	h.Usage = usage.New(s, usage.Parts{Providers: h.Providers, Catalog: h.Catalog, Subscriptions: h.Subscriptions, Balances: h.Balances})
-	h.Carts = cart.New(s, cart.Parts{Providers: h.Providers, Catalog: h.Catalog, Subscriptions: h.Subscriptions})
+	h.Referrals = referral.New(s, referral.Parts{
+		Providers: h.Providers, Customers: h.Customers, Accounts: h.Accounts, Catalog: h.Catalog, Subscriptions: h.Subscriptions, Balances: h.Balances,
+	})
+	h.Carts = cart.New(s, cart.Parts{Providers: h.Providers, Catalog: h.Catalog, Subscriptions: h.Subscriptions, Referral: h.Referrals.Known})
 	h.Messages = message.New(s, message.Parts{
 		Providers: h.Providers, Parties: h.Parties, Customers: h.Customers, Accounts: h.Accounts, Subscriptions: h.Subscriptions,
 		Connectors: o.Channels, As: o.As, Secret: o.Secret,
@@ -119,7 +124,7 @@ func New(s *store.Store, o Outside) *House {
 	h.Orders = order.New(s, order.Parts{
 		Providers: h.Providers, Customers: h.Customers, Accounts: h.Accounts, Catalog: h.Catalog, Inventory: h.Inventory,
 		Subscriptions: h.Subscriptions, Balances: h.Balances, Network: h.Network, Renewals: h.Renewals, Carts: h.Carts,
-		Ports: o.Ports, Notifier: o.Notifier, AutoTopup: autotopup.Orders{Service: h.AutoTopups},
+		Ports: o.Ports, Notifier: o.Notifier, AutoTopup: autotopup.Orders{Service: h.AutoTopups}, Referral: h.Referrals,
 	})
 	h.Uploads = bulkupload.New(s, bulkupload.Parts{
 		Providers: h.Providers, Accounts: h.Accounts, Catalog: h.Catalog, Inventory: h.Inventory,
@@ -142,7 +147,7 @@ func (h *House) holder(ctx context.Context, text string) (balance.Holder, error)
 func (h *House) Jobs() map[string]job.Handler {
 	all := map[string]job.Handler{}
 	for _, jobs := range []map[string]job.Handler{
-		h.Inventory.Jobs(), h.Balances.Jobs(), h.Orders.Jobs(), h.Renewals.Jobs(), h.Subscriptions.Jobs(), h.Usage.Jobs(), h.Vouchers.Jobs(), h.Carts.Jobs(), h.Uploads.Jobs(), h.Adjustments.Jobs(),
+		h.Inventory.Jobs(), h.Balances.Jobs(), h.Orders.Jobs(), h.Renewals.Jobs(), h.Subscriptions.Jobs(), h.Usage.Jobs(), h.Vouchers.Jobs(), h.Carts.Jobs(), h.Uploads.Jobs(), h.Adjustments.Jobs(), h.Referrals.Jobs(),
 		h.AutoTopups.Jobs(),
 	} {
 		maps.Copy(all, jobs)

@@ -37,6 +37,9 @@ func (p *planner) fromCart(ctx context.Context) error {
 	if len(p.v.RelatedParty) == 0 {
 		p.v.RelatedParty = c.RelatedParty
 	}
+	if p.v.Referral == "" {
+		p.v.Referral = c.Referral
+	}
 	if len(p.v.Items) > 0 {
 		return nil
 	}

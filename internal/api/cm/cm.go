@@ -47,7 +47,7 @@ func Operations(d Deps) []op.Operation {
 	for _, r := range resources {
 		ops = append(ops, described(tmf630.Operations(r))...)
 	}
-	own := slices.Concat(a.parties(), a.accounts(), a.offerings(), a.orders(), a.subscriptions(), a.balances(), a.callDetails(), a.usages(), a.vouchers(), a.pins(), a.numbers(), a.uploads(), a.payments(), a.schedules(), a.adjustments())
+	own := slices.Concat(a.parties(), a.accounts(), a.offerings(), a.orders(), a.subscriptions(), a.balances(), a.callDetails(), a.usages(), a.vouchers(), a.pins(), a.numbers(), a.uploads(), a.payments(), a.schedules(), a.adjustments(), a.referrals())
 	for n := range own {
 		own[n].Facade = a.facade
 		// A filter under a name that is not known would list everything.
