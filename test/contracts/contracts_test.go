@@ -95,10 +95,19 @@ func TestTheShapesAreThoseOfTheOfficialDocuments(t *testing.T) {
 
 // apis are the served APIs with their official documents.
 var apis = []string{
+	"TMF620-ProductCatalog-v4.1.0.swagger.json",
+	"TMF622-ProductOrder-v4.0.0.swagger.json",
 	"TMF629-Customer-v4.0.0.swagger.json",
 	"TMF632-Party-v4.0.0.swagger.json",
+	"TMF635-UsageManagement-v4.0.0.swagger.json",
+	"TMF637-ProductInventory-v4.0.0.swagger.json",
+	"TMF654_Prepay_Balance_Management_API_v4.0.0_swagger.json",
+	"TMF663-ShoppingCart-v4.0.0.swagger.json",
 	"TMF666-Account-v4.0.0.swagger.json",
 	"TMF669-PartyRole-v4.0.0.swagger.json",
+	"TMF670_Payment_Method_Management_API_v4.0.0_swagger.json",
+	"TMF676-Payment-v4.0.0.swagger.json",
+	"TMF681-Communication-v4.0.0.swagger.json",
 }
 
 func TestEveryOperationOfTheOfficialDocumentsIsServed(t *testing.T) {
