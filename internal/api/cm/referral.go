@@ -84,8 +84,15 @@ func (a *api) whose(ctx context.Context, at string, k sideKey) (found id.ID, err
 }
 
 type referrerKey struct {
-	sideKey
-	Code string `json:"referralCode,omitzero" maxLength:"40" doc:"The referral code as people write it."`
+	Code           string `json:"referralCode,omitzero" maxLength:"40" doc:"The referral code as people write it."`
+	CustomerID     string `json:"customerId,omitzero" maxLength:"64" doc:"Id of the customer."`
+	AccountID      string `json:"accountID,omitzero" maxLength:"64" doc:"Id or number of an account of the customer."`
+	SubscriptionID string `json:"subscriptionId,omitzero" maxLength:"64" doc:"Id of a subscription of the customer."`
+	MobileNumber   string `json:"mobileNumber,omitzero" maxLength:"64" doc:"Mobile number of a subscription of the customer."`
+}
+
+func (k referrerKey) side() sideKey {
+	return sideKey{k.CustomerID, k.AccountID, k.SubscriptionID, k.MobileNumber}
 }
 
 type validationRequest struct {
@@ -143,7 +150,7 @@ func (a *api) codeFrom(ctx context.Context, code string, r referrerKey) (string,
 	if code == "" {
 		return "", fault.Invalidf("referralCode", "referralCode is mandatory")
 	}
-	who, err := a.whose(ctx, "referrer.", r.sideKey)
+	who, err := a.whose(ctx, "referrer.", r.side())
 	if err != nil || who == "" && (r.Code == "" || r.Code == code) {
 		return code, err
 	}
@@ -168,9 +175,11 @@ func (a *api) codeFrom(ctx context.Context, code string, r referrerKey) (string,
 }
 
 type applyRequest struct {
-	validationRequest
-	SubscriptionID string `json:"subscriptionId,omitzero" doc:"Id of the recommended subscription; referred.subscriptionId is the same."`
-	MobileNumber   string `json:"mobileNumber,omitzero" doc:"Its mobile number, instead of the id."`
+	Code           string      `json:"referralCode,omitzero" maxLength:"40" doc:"The referral code; referrer.referralCode is the same."`
+	Referrer       referrerKey `json:"referrer,omitzero" doc:"Who recommends: the code and, to be sure, whose it is."`
+	Referred       sideKey     `json:"referred,omitzero" doc:"Who is recommended: the subscription and, to be sure, whose it is."`
+	SubscriptionID string      `json:"subscriptionId,omitzero" doc:"Id of the recommended subscription; referred.subscriptionId is the same."`
+	MobileNumber   string      `json:"mobileNumber,omitzero" doc:"Its mobile number, instead of the id."`
 }
 
 type applyIn struct {
