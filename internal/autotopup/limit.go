@@ -58,5 +58,5 @@ func beginning(year int, month time.Month, day int, zone *time.Location) time.Ti
 	for at.In(zone).Day() != noon.Day() {
 		at = at.Add(time.Hour)
 	}
-	return at
+	return at.UTC()
 }

@@ -132,6 +132,7 @@ func (a *api) moment(ctx context.Context, attribute, text string) (*time.Time, e
 		return nil, nil
 	}
 	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		at = at.UTC()
 		return &at, nil
 	}
 	rules, err := a.Providers.Rules(ctx)
@@ -142,6 +143,7 @@ func (a *api) moment(ctx context.Context, attribute, text string) (*time.Time, e
 	if err != nil {
 		return nil, fault.Invalidf(attribute, "must be a moment such as 2031-02-28T10:00:00Z, or a day such as 2031-02-28")
 	}
+	at = at.UTC()
 	return &at, nil
 }
 
