@@ -73,15 +73,16 @@ func (a *api) pins() []op.Operation {
 	}
 }
 
-// subscriberRequest names a subscriber.
-type subscriberRequest struct {
+// SubscriberNamed is how a request about a PIN names a subscriber. It is exported since attributes of embedded types that are not
+// are no attributes of a request.
+type SubscriberNamed struct {
 	MSISDN         string `json:"msisdn,omitzero" maxLength:"32" doc:"Mobile number of the subscriber, in any spelling."`
 	MobileNumber   string `json:"mobileNumber,omitzero" maxLength:"32" doc:"The same under the name that other operations have."`
 	SubscriptionID string `json:"subscriptionId,omitzero" maxLength:"64" doc:"Id of the subscription, instead of its number."`
 }
 
 // subscriber finds the line that PINs are for.
-func (a *api) subscriber(ctx context.Context, r subscriberRequest) (id.ID, error) {
+func (a *api) subscriber(ctx context.Context, r SubscriberNamed) (id.ID, error) {
 	number := first(r.MSISDN, r.MobileNumber)
 	if number == "" && r.SubscriptionID == "" {
 		return "", fault.Invalidf("msisdn", "say whose PIN: msisdn is the subscriber's mobile number")
@@ -151,7 +152,7 @@ func (a *api) drawPIN(ctx context.Context, _ *op.Request) (context.Context, erro
 }
 
 type pinRequest struct {
-	subscriberRequest
+	SubscriberNamed
 	PIN string `json:"pin" maxLength:"64" doc:"The PIN: digits."`
 }
 
@@ -160,7 +161,7 @@ func (a *api) choosePIN(ctx context.Context, r *op.Request) (context.Context, er
 	if err := readBody(r, &in); err != nil {
 		return ctx, err
 	}
-	line, err := a.subscriber(ctx, in.subscriberRequest)
+	line, err := a.subscriber(ctx, in.SubscriberNamed)
 	if err != nil {
 		return ctx, err
 	}
@@ -169,7 +170,7 @@ func (a *api) choosePIN(ctx context.Context, r *op.Request) (context.Context, er
 }
 
 type changeRequest struct {
-	subscriberRequest
+	SubscriberNamed
 	Old string `json:"oldPin" maxLength:"64" doc:"The PIN that it has."`
 	New string `json:"newPin" maxLength:"64" doc:"The PIN that it is to have."`
 }
@@ -181,7 +182,7 @@ func (a *api) provePIN(ctx context.Context, r *op.Request) (context.Context, err
 	if err := readBody(r, &in); err != nil {
 		return ctx, err
 	}
-	line, err := a.subscriber(ctx, in.subscriberRequest)
+	line, err := a.subscriber(ctx, in.SubscriberNamed)
 	if err != nil {
 		return ctx, err
 	}
@@ -203,7 +204,7 @@ func preparedIn(ctx context.Context) prepared {
 	return p
 }
 
-type subscriberIn struct{ Body subscriberRequest }
+type subscriberIn struct{ Body SubscriberNamed }
 
 func (a *api) generatePIN(ctx context.Context, in *subscriberIn) (*pinOut, error) {
 	line, err := a.subscriber(ctx, in.Body)
@@ -232,7 +233,7 @@ func (a *api) resetPIN(ctx context.Context, in *subscriberIn) (*pinOut, error) {
 type pinIn struct{ Body pinRequest }
 
 func (a *api) setPIN(ctx context.Context, in *pinIn) (*pinOut, error) {
-	line, err := a.subscriber(ctx, in.Body.subscriberRequest)
+	line, err := a.subscriber(ctx, in.Body.SubscriberNamed)
 	if err != nil {
 		return nil, err
 	}
@@ -249,7 +250,7 @@ func (a *api) changePIN(ctx context.Context, in *changePINIn) (*pinOut, error) {
 	if p.refusal != nil {
 		return nil, p.refusal
 	}
-	line, err := a.subscriber(ctx, in.Body.subscriberRequest)
+	line, err := a.subscriber(ctx, in.Body.SubscriberNamed)
 	if err != nil {
 		return nil, err
 	}
@@ -268,7 +269,7 @@ type verifiedView struct {
 type verifiedOut struct{ Body verifiedView }
 
 func (a *api) verifyPIN(ctx context.Context, in *pinIn) (*verifiedOut, error) {
-	line, err := a.subscriber(ctx, in.Body.subscriberRequest)
+	line, err := a.subscriber(ctx, in.Body.SubscriberNamed)
 	if err != nil {
 		return nil, err
 	}
@@ -300,7 +301,7 @@ type pinQuery struct {
 }
 
 func (a *api) getPIN(ctx context.Context, in *pinQuery) (*pinOut, error) {
-	line, err := a.subscriber(ctx, subscriberRequest(*in))
+	line, err := a.subscriber(ctx, SubscriberNamed(*in))
 	if err != nil {
 		return nil, err
 	}
@@ -308,7 +309,7 @@ func (a *api) getPIN(ctx context.Context, in *pinQuery) (*pinOut, error) {
 }
 
 func (a *api) deletePIN(ctx context.Context, in *pinQuery) (*struct{}, error) {
-	line, err := a.subscriber(ctx, subscriberRequest(*in))
+	line, err := a.subscriber(ctx, SubscriberNamed(*in))
 	if err != nil {
 		return nil, err
 	}
