@@ -24,7 +24,7 @@ import (
 )
 
 func build(s *store.Store) (demo.House, *subscription.Service) {
-	h := demo.House{House: house.New(s, house.Outside{Network: connect.NewSimulator(connect.SimulatorOptions{})})}
+	h := demo.House{House: house.New(s, house.Outside{Network: connect.NewSimulator(connect.SimulatorOptions{}), Secret: []byte("the secret of an installation")})}
 	w := worker.New(s, worker.Options{
 		Scope:  func(spid int, a scope.Actor) scope.Scope { return scope.Grant(spid, a, scope.Claims{}) },
 		Logger: slog.New(slog.DiscardHandler),
@@ -104,6 +104,9 @@ func TestLoadingTwiceOrAfterAnInterruptionMakesEveryCustomerOnce(t *testing.T) {
 		}
 		if tops := total(t, h.Balances.Topups.Docs, ctx); tops < 5 {
 			t.Errorf("%d top-ups", tops)
+		}
+		if n := total(t, h.AutoTopups.Schedules.Docs, ctx); n != 3 {
+			t.Errorf("%d automatic top-ups", n)
 		}
 		if bad, err := s.Unbalanced(ctx); err != nil || len(bad) > 0 {
 			t.Errorf("the ledger is out of balance: %q, %v", bad, err)

@@ -47,7 +47,9 @@ func (h *House) history(ctx context.Context, p Provider) error {
 				err = h.change(ctx, line.AccountID, order.Item{Action: "delete", Product: &order.Product{ID: string(d.ID)}, Block: true})
 			default:
 				records = append(records, h.used(ctx, n, d.ID, line)...)
-				err = h.busy(ctx, p, n, d.ID, line)
+				if err = h.busy(ctx, p, n, d.ID, line); err == nil {
+					err = h.topups(ctx, p, n, d.ID, line)
+				}
 			}
 			if err != nil {
 				return err
