@@ -24,7 +24,7 @@ var runs = []struct {
 	name string
 	args []string
 }{
-	{"official paths", []string{"TMF620", "TMF622", "TMF637", "TMF663", "TMF629", "TMF632", "TMF669", "TMF666"}},
+	{"official paths", []string{"TMF620", "TMF622", "TMF637", "TMF663", "TMF629", "TMF632", "TMF669", "TMF666", "TMF676"}},
 	{"customer at api", []string{"--map", "TMF629=/api/", "TMF629"}},
 }
 
