@@ -25,18 +25,28 @@ func (t *Table) Handler(o Options) (http.Handler, error) {
 			return nil, fmt.Errorf("operation %s: %w", declared.ID, err)
 		}
 	}
+	if err := s.routes.open(); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
 // routes are the ways to operations. ServeMux refuses two patterns of which each matches what the other does not, as
-// /subscription/{id}/history and /subscription/adjustment/{id}. The one that was declared later is then asked before all
-// others: what it matches beside is never meant.
+// /subscription/{id}/history and /subscription/adjustment/{id}. The one whose fixed words go on for longer is then the
+// nearer, and asked before all others: what it matches beside is never meant.
 type routes struct {
 	mux, nearer *http.ServeMux
-	// before are the words before the first wildcard of the patterns in nearer.
+	// before are the words before the first wildcard of the patterns in nearer alone.
 	before []string
+	ways   []way
 	// taken are the patterns that are there, whatever their wildcards are called.
 	taken map[string]bool
+}
+
+// way is a pattern with its operation; words are those before its first wildcard.
+type way struct {
+	pattern, words string
+	h              http.Handler
 }
 
 func newRoutes() *routes {
@@ -58,21 +68,45 @@ func (t *routes) of(r *http.Request) *http.ServeMux {
 	return t.mux
 }
 
-// add registers an operation at its path and aliases.
+// add notes an operation's path and aliases; call open once all are.
 func (t *routes) add(o *Operation, h http.Handler) error {
 	for _, p := range append([]string{o.Path}, o.Aliases...) {
 		for _, pattern := range patterns(p) {
 			if o.Method != "" {
 				pattern = o.Method + " " + pattern
 			}
-			err, plain := handle(t.mux, pattern, h), wildcard.ReplaceAllString(pattern, "{}")
-			if words, _, wild := strings.Cut(p, "{"); err != nil && wild && !t.taken[plain] && handle(t.nearer, pattern, h) == nil {
-				t.before, err = append(t.before, words), nil
-			}
-			if err != nil {
+			if err := handle(http.NewServeMux(), pattern, h); err != nil {
 				return err
 			}
-			t.taken[plain] = true
+			plain := wildcard.ReplaceAllString(pattern, "{}")
+			if t.taken[plain] {
+				return fmt.Errorf("%s conflicts with another operation", pattern)
+			}
+			words, _, _ := strings.Cut(p, "{")
+			t.taken[plain], t.ways = true, append(t.ways, way{pattern, words, h})
+		}
+	}
+	return nil
+}
+
+// open registers the ways, the nearer ones last. The mux of the nearer ones knows those below their words too that are
+// nearer still: /subscription/adjustment/reason.
+func (t *routes) open() error {
+	slices.SortStableFunc(t.ways, func(a, b way) int { return len(a.words) - len(b.words) })
+	var shared []way
+	for _, w := range t.ways {
+		if handle(t.mux, w.pattern, w.h) == nil {
+			shared = append(shared, w)
+			continue
+		}
+		if err := handle(t.nearer, w.pattern, w.h); err != nil {
+			return err
+		}
+		t.before = append(t.before, w.words)
+	}
+	for _, w := range shared {
+		if slices.ContainsFunc(t.before, func(words string) bool { return strings.HasPrefix(w.words, words) }) {
+			_ = handle(t.nearer, w.pattern, w.h) // one that is in conflict is less near
 		}
 	}
 	return nil

@@ -29,10 +29,17 @@ func TestWaysThatOverlap(t *testing.T) {
 				return out, nil
 			})
 	}
-	h := serve(t,
+	plain := op.Handle(op.Operation{ID: "plain", Facade: f, Method: "GET", Path: "/api/line/adjustment/reason", Summary: "plain", Public: true, Status: 200},
+		func(context.Context, *struct{}) (*wayOut, error) {
+			out := &wayOut{}
+			out.Body.Way = "plain"
+			return out, nil
+		})
+	h := serve(t, plain,
 		way("history", "GET", "/api/line/{id}/history"),
 		way("line", "GET", "/api/line/{id}"),
 		way("adjustment", "GET", "/api/line/adjustment/{id}", "/api/v1/line/adjustment/{id}"),
+		way("reason", "GET", "/api/line/adjustment/reason/{id}"),
 		way("decide", "PATCH", "/api/line/adjustment/{id}"),
 		way("limit", "PATCH", "/api/line/{id}/limit"),
 	)
@@ -42,6 +49,8 @@ func TestWaysThatOverlap(t *testing.T) {
 		{"GET", "/api/line/adjustment/7", "adjustment", "7"},
 		{"GET", "/api/v1/line/adjustment/7", "adjustment", "7"},
 		{"GET", "/api//line/adjustment/history/", "adjustment", "history"},
+		{"GET", "/api/line/adjustment/reason", "plain", ""},
+		{"GET", "/api/line/adjustment/reason/7", "reason", "7"},
 		{"PATCH", "/api/line/adjustment/7", "decide", "7"},
 		{"PATCH", "/api/line/8/limit", "limit", "8"},
 	} {

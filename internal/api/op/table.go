@@ -40,6 +40,9 @@ func NewTable(ops ...Operation) (*Table, error) {
 			errs = append(errs, fmt.Errorf("operation %q (%s %s): %w", o.ID, o.Method, o.Path, err))
 		}
 	}
+	if err := ways.open(); err != nil {
+		errs = append(errs, err)
+	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
