@@ -248,6 +248,8 @@ func (c *Client) hand(ctx context.Context, m Message, w *waiting) error {
 	case c.window <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-c.ctx.Done():
+		return ErrClosed
 	}
 	w.holds(sync.OnceFunc(func() { <-c.window }))
 	if err := c.pace(ctx); err != nil {
