@@ -86,6 +86,8 @@ func showResult(r *payment.Result) *resultView {
 
 type chargeView struct {
 	ID             id.ID         `json:"transactionId"`
+	Code           string        `json:"code,omitzero" enum:"paymentDeclined,paymentFailed" doc:"Of a charge that came to nothing."`
+	Reason         string        `json:"reason,omitzero" doc:"Why it did."`
 	Status         payment.State `json:"status" enum:"pendingAuthorization,done,denied,failed"`
 	Billing        *resultView   `json:"billingResult" doc:"The record on the account."`
 	Charging       *resultView   `json:"chargingResult,omitzero" doc:"The credit to the balance."`
@@ -105,6 +107,17 @@ type chargeView struct {
 	Type           string        `json:"@type"`
 }
 
+// refusalOf says in the words of an error what else the answer of a charge or a refund says that came to nothing.
+func refusalOf(s payment.State, why string) (code, reason string) {
+	switch s {
+	case payment.Denied:
+		return "paymentDeclined", first(why, "the payment gateway declined")
+	case payment.Failed:
+		return "paymentFailed", first(why, "the payment failed")
+	}
+	return "", ""
+}
+
 // paid is an amount, where one was said.
 func paid(s *payment.Sum) *money.Amount {
 	if s == nil || s.Currency() == "" {
@@ -119,6 +132,7 @@ func showCharge(i id.ID, p payment.Payment) chargeView {
 		TokenID: p.TokenID, Amount: paid(p.Amount), Tax: paid(p.Tax), Total: paid(p.Total), Refunded: paid(p.Refunded), Reference: p.Reference, Authorization: p.AuthorizationCode,
 		TopupID: p.Topup, Date: p.PaymentDate, StatusDate: p.StatusDate, Type: "PaymentCharge",
 	}
+	v.Code, v.Reason = refusalOf(p.Status, p.StatusReason)
 	if p.Account != nil {
 		v.AccountID = p.Account.ID
 	}
@@ -277,6 +291,8 @@ type refundRequest struct {
 
 type refundView struct {
 	ID         id.ID         `json:"refundId"`
+	Code       string        `json:"code,omitzero" enum:"paymentDeclined,paymentFailed" doc:"Of a refund that came to nothing."`
+	Reason     string        `json:"reason,omitzero" doc:"Why it did."`
 	Payment    string        `json:"transactionId"`
 	Status     payment.State `json:"status" enum:"pendingAuthorization,done,denied,failed"`
 	Billing    *resultView   `json:"billingResult" doc:"The record on the account."`
@@ -297,6 +313,7 @@ func showRefund(i id.ID, r payment.Refund) refundView {
 		ID: i, Status: r.Status, Billing: showResult(r.Billing), Charging: showResult(r.Charging), Gateway: showResult(r.Gateway), Amount: paid(r.Amount), Tax: paid(r.Tax),
 		Total: paid(r.Total), Reference: r.Reference, Date: r.RefundDate, StatusDate: r.StatusDate, Type: "PaymentRefund",
 	}
+	v.Code, v.Reason = refusalOf(r.Status, r.StatusReason)
 	if r.Payment != nil {
 		v.Payment = r.Payment.ID
 	}

@@ -48,6 +48,9 @@ const (
 
 var behaviours = []Behaviour{Success, Decline, TimeOut, Lost, Late, Twice, NoRefund}
 
+// declineCodes are the codes that a token may ask for.
+var declineCodes = []string{"insufficient_funds", "expired_card", "lost_card", "stolen_card", "do_not_honor", "processing_error"}
+
 // behaviour reads a token; rest is what follows the name.
 func behaviour(token string) (b Behaviour, rest string) {
 	text, ok := strings.CutPrefix(token, "tok_")
@@ -224,8 +227,11 @@ func (s *Sandbox) Charge(ctx context.Context, c payment.Instruction) (a payment.
 	case "":
 		d.Code = "no_such_token"
 	case Decline:
-		if d.Code = rest; rest == "" {
-			d.Code = "card_declined"
+		d.Code = "card_declined"
+		for _, code := range declineCodes { // the rest of the token is nobody's business
+			if strings.HasPrefix(rest, code) {
+				d.Code = code
+			}
 		}
 	}
 	return s.do(ctx, d, false)

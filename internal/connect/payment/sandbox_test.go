@@ -37,16 +37,17 @@ func TestTheSandboxBehavesAsTokensSay(t *testing.T) {
 		first, found, again payment.Outcome
 		code                string
 	}{
-		"tok_success":              {payment.Succeeded, payment.Succeeded, payment.Succeeded, ""},
-		"tok_success_4711":         {payment.Succeeded, payment.Succeeded, payment.Succeeded, ""},
-		"tok_twice":                {payment.Succeeded, payment.Succeeded, payment.Succeeded, ""},
-		"tok_decline":              {payment.Declined, payment.Declined, payment.Declined, "card_declined"},
-		"tok_decline_expired_card": {payment.Declined, payment.Declined, payment.Declined, "expired_card"},
-		"4711":                     {payment.Declined, payment.Declined, payment.Declined, "no_such_token"},
-		"tok_magic":                {payment.Declined, payment.Declined, payment.Declined, "no_such_token"},
-		"tok_timeout":              {failed, payment.Unknown, payment.Succeeded, ""},
-		"tok_lost":                 {failed, payment.Succeeded, payment.Succeeded, ""},
-		"tok_late":                 {payment.Accepted, payment.Accepted, payment.Accepted, ""},
+		"tok_success":                   {payment.Succeeded, payment.Succeeded, payment.Succeeded, ""},
+		"tok_success_4711":              {payment.Succeeded, payment.Succeeded, payment.Succeeded, ""},
+		"tok_twice":                     {payment.Succeeded, payment.Succeeded, payment.Succeeded, ""},
+		"tok_decline":                   {payment.Declined, payment.Declined, payment.Declined, "card_declined"},
+		"tok_decline_secret":            {payment.Declined, payment.Declined, payment.Declined, "card_declined"},
+		"tok_decline_expired_card_4711": {payment.Declined, payment.Declined, payment.Declined, "expired_card"},
+		"4711":                          {payment.Declined, payment.Declined, payment.Declined, "no_such_token"},
+		"tok_magic":                     {payment.Declined, payment.Declined, payment.Declined, "no_such_token"},
+		"tok_timeout":                   {failed, payment.Unknown, payment.Succeeded, ""},
+		"tok_lost":                      {failed, payment.Succeeded, payment.Succeeded, ""},
+		"tok_late":                      {payment.Accepted, payment.Accepted, payment.Accepted, ""},
 	} {
 		s := sandbox(t, "", c)
 		o := charge("001", token)

@@ -220,10 +220,7 @@ func (r *run) ask(o payment.Order) {
 // step lets time pass, runs jobs that are due, and lets the gateway speak.
 func (r *run) step(d time.Duration) {
 	r.clock.Advance(d)
-	r.mu.Lock()
-	told := r.gateway.Says(r.chance)
-	r.mu.Unlock()
-	for _, t := range told {
+	for _, t := range r.gateway.Says(rand.New(rand.NewPCG(uint64(r.draw(1<<30)), 3))) { //nolint:gosec // the same again is what a seed is for
 		if r.draw(2) == 0 {
 			continue // it gets lost
 		}
