@@ -130,7 +130,7 @@ type Renewal struct {
 type OrderItem struct {
 	Action string   `json:"orderItemAction,omitzero"`
 	Order  id.ID    `json:"productOrderId,omitzero"`
-	Item   string   `json:"productOrderItemId,omitzero"`
+	Item   string   `json:"orderItemId,omitzero"`
 	Rest   sid.Rest `json:",embed"`
 }
 

@@ -122,7 +122,7 @@ func (d *official) sample(s *schema, name string, depth int) any {
 	case len(s.Properties) > 0:
 		out := map[string]any{}
 		for attribute, p := range s.Properties {
-			if p := d.of(p); slices.Contains(s.Required, attribute) || depth > 0 && p != nil && p.Type == "string" && p.Format == "" && len(p.Enum) == 0 && !strings.HasPrefix(attribute, "@") {
+			if p := d.of(p); slices.Contains(s.Required, attribute) || depth > 0 && p != nil && (p.Type == "number" || p.Type == "string" && p.Format == "" && len(p.Enum) == 0) && !strings.HasPrefix(attribute, "@") {
 				out[attribute] = d.sample(p, attribute, depth+1)
 			}
 		}
@@ -249,7 +249,7 @@ func (a *answers) resource(path, template string) {
 	if len(list) == 0 {
 		a.t.Errorf("GET %s: there is nothing to look at", path)
 	}
-	for _, one := range list {
+	for _, one := range list[:min(len(list), 10)] {
 		object, _ := one.(map[string]any)
 		i := fmt.Sprint(object["id"])
 		status, tree := a.ask(http.MethodGet, path+"/"+i, nil)
