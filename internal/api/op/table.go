@@ -16,6 +16,7 @@ import (
 type Table struct {
 	operations []*Operation
 	facades    []*contract
+	ways       *routes
 }
 
 // contract is a façade with the schemas of its operations.
@@ -26,21 +27,20 @@ type contract struct {
 
 // NewTable checks declarations and makes the table of them. All that is wrong is said at once.
 func NewTable(ops ...Operation) (*Table, error) {
-	t := &Table{}
+	t := &Table{ways: newRoutes()}
 	var errs []error
 	ids := map[string]bool{}
-	ways := newRoutes()
 	for i := range ops {
 		o := ops[i] // a copy: the caller's declaration stays as it is
 		if ids[o.ID] {
 			errs = append(errs, fmt.Errorf("operation %s is declared twice", o.ID))
 		}
 		ids[o.ID] = true
-		if err := t.add(&o, ways); err != nil {
+		if err := t.add(&o); err != nil {
 			errs = append(errs, fmt.Errorf("operation %q (%s %s): %w", o.ID, o.Method, o.Path, err))
 		}
 	}
-	if err := ways.open(); err != nil {
+	if err := t.ways.open(); err != nil {
 		errs = append(errs, err)
 	}
 	if len(errs) > 0 {
@@ -52,6 +52,12 @@ func NewTable(ops ...Operation) (*Table, error) {
 // Operations are the declared operations in their order. They are shared: do not change them.
 func (t *Table) Operations() []*Operation { return slices.Clone(t.operations) }
 
+// Pattern is the method and path, as declared, of the operation that a request leads to; empty for none.
+func (t *Table) Pattern(r *http.Request) string {
+	_, pattern := t.ways.of(r).Handler(r)
+	return pattern
+}
+
 // Facades are the façades in the order in which they first appear.
 func (t *Table) Facades() []*Facade {
 	out := make([]*Facade, len(t.facades))
@@ -61,7 +67,7 @@ func (t *Table) Facades() []*Facade {
 	return out
 }
 
-func (t *Table) add(o *Operation, ways *routes) error {
+func (t *Table) add(o *Operation) error {
 	if err := checkShape(o); err != nil {
 		return err
 	}
@@ -80,7 +86,7 @@ func (t *Table) add(o *Operation, ways *routes) error {
 			return err
 		}
 	}
-	if err := ways.add(o, http.NotFoundHandler()); err != nil {
+	if err := t.ways.add(o, http.NotFoundHandler()); err != nil {
 		return err
 	}
 	t.operations = append(t.operations, o)
