@@ -65,13 +65,13 @@ func (p *ReferralPolicy) check() (found []fault.Detail) {
 			found = append(found, fault.Detail{Attribute: "policy.referral." + at, Message: fmt.Sprintf(format, args...)})
 		}
 	}
-	within := func(at string, v *int, low, high int) {
-		add(v != nil && (*v < low || *v > high), at, "%s is %d to %d", at, low, high)
+	atMost := func(at string, v *int, most int) {
+		add(v != nil && (*v < 0 || *v > most), at, "%s is 0 to %d", at, most)
 	}
-	within("afterDays", p.AfterDays, 0, 365)
-	within("mostPerMonth", p.MostPerMonth, 0, 1_000_000)
-	within("mostInAll", p.MostInAll, 0, 1_000_000)
-	within("applyWithinDays", p.ApplyWithinDays, 0, tenYears)
+	atMost("afterDays", p.AfterDays, 365)
+	atMost("mostPerMonth", p.MostPerMonth, 1_000_000)
+	atMost("mostInAll", p.MostInAll, 1_000_000)
+	atMost("applyWithinDays", p.ApplyWithinDays, tenYears)
 	for at, b := range map[string]*ReferralBonus{"referrer": p.Referrer, "referred": p.Referred} {
 		if b == nil {
 			continue
