@@ -152,7 +152,7 @@ func (s *Service) createTopup(ctx context.Context, i id.ID, t *Topup, now time.T
 	}
 	return s.carryOut(ctx, &t.Task, func(ctx context.Context) error {
 		if t.IsAutoTopup && t.RecurringPeriod == "" {
-			return fault.Conflictf(CodeNotOffered, "a top-up by balance needs a payment schedule; a recurringPeriod is understood").At("isAutoTopup")
+			return fault.Conflictf(CodeNotOffered, "a top-up by low balance is set up as a payment schedule; a recurringPeriod is understood here").At("isAutoTopup")
 		}
 		if err := s.pay(ctx, i, t); err != nil || t.RecurringPeriod == "" {
 			return err
