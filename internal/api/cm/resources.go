@@ -38,6 +38,8 @@ func (a *api) resources() []tmf630.Resource {
 		{Set: a.Orders.Orders, Shape: own["ProductOrder"], Path: base + "/productOrder", Verbs: tmf630.Get},
 		{Set: a.Orders.Cancellations, Shape: own["CancelProductOrder"], Path: base + "/productOrder/cancel", Verbs: tmf630.List | tmf630.Get,
 			Entity: "productOrder"},
+		{Set: a.Messages.Templates, Shape: own["MessageTemplate"], Path: base + "/messageTemplate",
+			Example: map[string]any{"name": "order.block", "language": "de", "content": "Ihre SIM {number} ist gesperrt."}},
 		a.cart(own),
 	}
 	for n := range all {
