@@ -92,6 +92,7 @@ func (h *house) prepare() {
 		return err == nil && len(lines) == 1 && lines[0].State == "ACTIVE"
 	})
 	h.load.line = lines[0].ID
+	h.preparePayments()
 	listener := httptest.NewServer(h.events)
 	h.Cleanup(listener.Close)
 	hub := map[string]any{"callback": listener.URL, "query": "eventType=IndividualCreateEvent"}
@@ -125,8 +126,8 @@ func (h *house) kill(times int) {
 		}
 	}
 	l := h.load
-	h.Logf("killed %d times; acknowledged %d individuals, %d accounts, %d orders, %d top-ups; %d requests were sent again",
-		times, len(l.individuals), len(l.accounts), len(l.orders), len(l.topups), l.resent)
+	h.Logf("killed %d times; acknowledged %d individuals, %d accounts, %d orders, %d top-ups, %d charges, %d adjustments; %d requests were sent again",
+		times, len(l.individuals), len(l.accounts), len(l.orders), len(l.topups), len(l.charges), len(l.adjustments), l.resent)
 }
 
 // check looks whether the server kept its word.
@@ -143,6 +144,7 @@ func (h *house) check() {
 	}
 	h.checkOrders()
 	h.checkMoney()
+	h.checkPayments()
 	h.checkEvents()
 	if code, err := h.server.Stop(30 * time.Second); err != nil || code != 0 {
 		h.Errorf("the last stop: code %d, %v", code, err)

@@ -7,11 +7,13 @@ package crash
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,12 +28,14 @@ type load struct {
 	line string
 	// offering is what is ordered.
 	offering string
-	client   *http.Client
+	// paid is a line that is charged for and adjusted.
+	paid   paidLine
+	client *http.Client
 
 	mu sync.Mutex
 	// acknowledged ids by kind of operation.
-	individuals, accounts, orders, topups []string
-	resent                                int
+	individuals, accounts, orders, topups, charges, adjustments []string
+	resent                                                      int
 }
 
 func newLoad(url, token string) *load {
@@ -43,6 +47,10 @@ type operation struct {
 	path string
 	body map[string]any
 	keep *[]string
+	// id is the attribute of the answer that has the id ("id" when it is empty), and also are statuses that acknowledge
+	// beside 200 and 201.
+	id   string
+	also []int
 }
 
 // writer sends operations until ctx ends, and ends with one acknowledged.
@@ -64,20 +72,24 @@ func (l *load) writer(ctx context.Context, n int) error {
 func (l *load) next(r *rand.Rand, name string) operation {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch d := r.IntN(10); {
+	switch d := r.IntN(15); {
 	case d < 4:
-		return operation{"/api/individual", map[string]any{"givenName": "Ina", "familyName": name}, &l.individuals}
+		return operation{path: "/api/individual", body: map[string]any{"givenName": "Ina", "familyName": name}, keep: &l.individuals}
 	case d < 7:
-		return operation{"/api/quickPrepaidBillingAccount", map[string]any{"tradingName": name}, &l.accounts}
-	case d < 8 && len(l.accounts) > 0 && len(l.orders) < mostOrders:
-		return operation{"/api/productOrder", map[string]any{
+		return operation{path: "/api/quickPrepaidBillingAccount", body: map[string]any{"tradingName": name}, keep: &l.accounts}
+	case d < 10:
+		return l.paid.charge(r, name, &l.charges)
+	case d < 12:
+		return l.paid.adjustment(name, &l.adjustments)
+	case d < 13 && len(l.accounts) > 0 && len(l.orders) < mostOrders:
+		return operation{path: "/api/productOrder", keep: &l.orders, body: map[string]any{
 			"accountId":        l.accounts[r.IntN(len(l.accounts))],
 			"productOrderItem": []any{map[string]any{"productOffering": map[string]any{"id": l.offering}}},
-		}, &l.orders}
+		}}
 	default:
-		return operation{"/api/subscription/topup", map[string]any{
+		return operation{path: "/api/subscription/topup", keep: &l.topups, body: map[string]any{
 			"subscriptionId": l.line, "amount": map[string]any{"unit": "EUR", "value": 1}, "reference": name,
-		}, &l.topups}
+		}}
 	}
 }
 
@@ -99,13 +111,15 @@ func (l *load) until(o operation, key string) (id string, err error) {
 			time.Sleep(10 * time.Millisecond)
 			continue
 		}
-		var made struct {
-			ID string `json:"id"`
+		var made map[string]any
+		acknowledged := status == http.StatusCreated || status == http.StatusOK || slices.Contains(o.also, status)
+		if acknowledged && json.Unmarshal(answer, &made) == nil {
+			id, _ = made[cmp.Or(o.id, "id")].(string)
 		}
-		if status != http.StatusCreated && status != http.StatusOK || json.Unmarshal(answer, &made) != nil || made.ID == "" {
+		if id == "" {
 			return "", fmt.Errorf("POST %s %s: status %d: %s", o.path, body, status, answer)
 		}
-		return made.ID, nil
+		return id, nil
 	}
 	return "", fmt.Errorf("POST %s was not acknowledged within two minutes", o.path)
 }
