@@ -1,4 +1,4 @@
-// Package smpp hands short messages to a message centre over SMPP 3.4 (SMPP Developers Forum, issue 1.2), as a
+// Package smpp hands short messages to a message centre over SMPP 3.4 (SMPP Developers Forum), as a
 // transceiver: one connection that messages leave by and delivery reports come in by.
 package smpp
 
