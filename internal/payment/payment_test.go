@@ -459,7 +459,7 @@ func TestAPaymentOfTMF676IsKeptWithItsRefusal(t *testing.T) {
 		d.holds(line, "10.00")
 		for _, bad := range []string{
 			strings.Replace(good, "0.81", "1.81", 1), strings.Replace(good, `"totalAmount"`, `"amount":{"unit":"CHF","value":9},"totalAmount"`, 1),
-			strings.Replace(good, `"paymentMethod":{}`, `"paymentMethod":{"id":"pmt_other"}`, 1), strings.Replace(good, "CHF", "EUR", -1),
+			strings.Replace(good, `"paymentMethod":{}`, `"paymentMethod":{"id":"pmt_other"}`, 1), strings.ReplaceAll(good, "CHF", "EUR"),
 		} {
 			if _, p := create(bad); p.Status == payment.Done || bad != good && p.Status == payment.Pending && !strings.Contains(bad, "1.81") {
 				d.t.Errorf("%s is %s", bad, p.Status)

@@ -173,7 +173,7 @@ func (s *Stripe) Charge(ctx context.Context, c payment.Instruction) (payment.Ans
 	if status == http.StatusOK {
 		var v intent
 		if err := json.Unmarshal(body, &v); err != nil {
-			return payment.Answer{}, fmt.Errorf("Stripe's answer cannot be read: %w", err) //nolint:staticcheck // its name
+			return payment.Answer{}, fmt.Errorf("Stripe's answer cannot be read: %w", err)
 		}
 		return v.answer()
 	}
@@ -303,7 +303,7 @@ func (s *Stripe) Refund(ctx context.Context, r payment.Reversal) (payment.Answer
 	if status == http.StatusOK {
 		var v refund
 		if err := json.Unmarshal(body, &v); err != nil {
-			return payment.Answer{}, fmt.Errorf("Stripe's answer cannot be read: %w", err) //nolint:staticcheck // its name
+			return payment.Answer{}, fmt.Errorf("Stripe's answer cannot be read: %w", err)
 		}
 		return v.answer()
 	}
@@ -423,8 +423,7 @@ func ReadStripe(h http.Header, secret payment.Secret, now time.Time, body []byte
 	}
 	meta := e.Data.Object.Metadata
 	t.Key = id.ID(meta[metaKey])
-	spid, err = strconv.Atoi(meta[metaSPID])
-	if err != nil || spid < 1 || t.Key == "" {
+	if spid, _ = strconv.Atoi(meta[metaSPID]); spid < 1 || t.Key == "" {
 		return 0, t, false, nil // another's: the account may be used by others than demarc
 	}
 	switch e.Type {
