@@ -13,6 +13,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
 	"github.com/demarc-bss/demarc/internal/kernel/money"
+	"github.com/demarc-bss/demarc/internal/kernel/scope"
 	"github.com/demarc-bss/demarc/internal/order/ordertest"
 	"github.com/demarc-bss/demarc/internal/payment"
 	"github.com/demarc-bss/demarc/internal/payment/paymenttest"
@@ -20,6 +21,15 @@ import (
 	"github.com/demarc-bss/demarc/internal/store"
 	"github.com/demarc-bss/demarc/internal/store/storetest"
 )
+
+// as is a context of a service provider's, in the transaction of the request.
+func as(ctx context.Context, spid int) context.Context {
+	sc, err := scope.From(storetest.Context(spid))
+	if err != nil {
+		panic(err)
+	}
+	return scope.With(ctx, sc)
+}
 
 func TestAWebhookEndsAPayment(t *testing.T) {
 	c := clock.NewVirtual(time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC))
@@ -45,7 +55,7 @@ func TestAWebhookEndsAPayment(t *testing.T) {
 	var ours bool
 	var refused error
 	table, err := op.NewTable(gateway.Operations(gateway.Deps{
-		Payments: h.Payments, As: func(_ context.Context, spid int) context.Context { return storetest.Context(spid) },
+		Payments: h.Payments, As: as,
 		Read: func(*op.Request) (gateway.Told, bool, error) { return told, ours, refused },
 	})...)
 	if err != nil {
