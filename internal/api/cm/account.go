@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/demarc-bss/demarc/internal/account"
+	"github.com/demarc-bss/demarc/internal/api/cm/desk"
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/auth"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
@@ -59,7 +60,7 @@ type partRef struct {
 	Name string `json:"name,omitzero"`
 }
 
-const quickPath = base + "/quickPrepaidBillingAccount"
+const quickPath = desk.Base + "/quickPrepaidBillingAccount"
 
 func (a *api) accounts() []op.Operation {
 	example := openedAccount{
@@ -86,7 +87,7 @@ func (a *api) accounts() []op.Operation {
 		op.Handle(op.Operation{
 			ID: "cm.quickPrepaidBillingAccount.get", Method: http.MethodGet, Path: quickPath + "/{id}", Tag: "BillingAccount",
 			Summary: "Read a prepaid account with its customer and party", Description: "The account may be named by its id or its number.",
-			Permission: may("billingAccount", auth.Get), Status: http.StatusOK, Errors: []fault.Kind{fault.NotFound},
+			Permission: desk.May("billingAccount", auth.Get), Status: http.StatusOK, Errors: []fault.Kind{fault.NotFound},
 			Response: &op.Body{Example: example},
 		}, a.getQuick),
 	}
@@ -148,7 +149,7 @@ type accountIn struct {
 type accountOut struct{ Body openedAccount }
 
 func (a *api) getQuick(ctx context.Context, in *accountIn) (*accountOut, error) {
-	i, err := a.accountID(ctx, in.ID)
+	i, err := a.AccountID(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -159,21 +160,13 @@ func (a *api) getQuick(ctx context.Context, in *accountIn) (*accountOut, error) 
 	return &accountOut{Body: *out}, nil
 }
 
-// accountID reads the id or the number of an account.
-func (a *api) accountID(ctx context.Context, text string) (id.ID, error) {
-	if id.ID(text).Is(account.BillingKind) {
-		return id.ID(text), nil
-	}
-	return a.Accounts.ByNumber(ctx, text)
-}
-
 func (a *api) opened(ctx context.Context, baseURL string, i id.ID) (*openedAccount, error) {
 	v, _, err := a.Accounts.Billing.Get(ctx, i)
 	if err != nil {
 		return nil, err
 	}
 	ref := func(i id.ID, path string) *partRef {
-		r := &partRef{ID: i, Href: baseURL + base + path + string(i)}
+		r := &partRef{ID: i, Href: baseURL + desk.Base + path + string(i)}
 		for _, p := range v.RelatedParty {
 			if p.ID == string(i) {
 				r.Name = p.Name
@@ -182,7 +175,7 @@ func (a *api) opened(ctx context.Context, baseURL string, i id.ID) (*openedAccou
 		return r
 	}
 	out := &openedAccount{
-		ID: i, Href: baseURL + base + "/billingAccount/" + string(i), AccountNumber: v.AccountNumber, Name: v.Name,
+		ID: i, Href: baseURL + desk.Base + "/billingAccount/" + string(i), AccountNumber: v.AccountNumber, Name: v.Name,
 		AccountType: v.PaidType(), State: v.State, Currency: v.Currency, LastModified: v.LastModified, Type: v.Type,
 	}
 	if c := v.Customer(); c != "" {

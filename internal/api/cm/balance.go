@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/demarc-bss/demarc/internal/api/cm/desk"
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/auth"
 	"github.com/demarc-bss/demarc/internal/balance"
@@ -16,21 +17,21 @@ import (
 )
 
 func (a *api) balances() []op.Operation {
-	read, missing := may("subscription", auth.Get), []fault.Kind{fault.NotFound}
+	read, missing := desk.May("subscription", auth.Get), []fault.Kind{fault.NotFound}
 	return append([]op.Operation{
 		op.Handle(op.Operation{
-			ID: "cm.subscription.balanceQuery", Method: http.MethodGet, Path: linePath + "/balanceQuery", Tag: "Balance",
+			ID: "cm.subscription.balanceQuery", Method: http.MethodGet, Path: desk.LinePath + "/balanceQuery", Tag: "Balance",
 			Summary: "Read what a subscription may spend",
 			Description: "Its money and its bundles, each with the entries behind it: when, how much, what it held then, and what caused it. " +
 				"With `at` it is what the subscription had at that moment. Name the subscription by subscriptionId or mobileNumber.",
 			Permission: read, Status: http.StatusOK, Errors: missing,
 		}, a.balanceQuery),
 		op.Handle(op.Operation{
-			ID: "cm.subscription.topup", Method: http.MethodPost, Path: linePath + "/topup", Tag: "Balance",
+			ID: "cm.subscription.topup", Method: http.MethodPost, Path: desk.LinePath + "/topup", Tag: "Balance",
 			Summary: "Pay money into a subscription's balance",
 			Description: "The reference is the payer's own name for the payment. The same reference and amount again are answered with the top-up " +
 				"that was made (200) and pay nothing; the same reference with another amount is refused.",
-			Permission: may("balance", auth.Post), Writes: true, Status: http.StatusCreated,
+			Permission: desk.May("balance", auth.Post), Writes: true, Status: http.StatusCreated,
 			Also: map[int]string{http.StatusOK: "The top-up that was made under this reference before."}, Errors: []fault.Kind{fault.NotFound, fault.Conflict},
 			Request: &op.Body{Example: map[string]any{
 				"mobileNumber": "+41 79 000 00 00", "amount": map[string]any{"unit": "CHF", "value": 20}, "reference": "kiosk-7-000123",
@@ -91,7 +92,7 @@ type causeView struct {
 }
 
 type balanceIn struct {
-	lineKey
+	desk.LineKey
 	At      *time.Time `query:"at" doc:"The moment to tell the balance of; now when absent."`
 	Expired bool       `query:"expired" doc:"Tell of buckets that have ended too."`
 	Entries int        `query:"entries" minimum:"0" maximum:"200" default:"10" doc:"The most entries of one bucket; 0 tells none."`
@@ -100,7 +101,7 @@ type balanceIn struct {
 type balanceOut struct{ Body balanceView }
 
 func (a *api) balanceQuery(ctx context.Context, in *balanceIn) (*balanceOut, error) {
-	i, v, err := a.resolve(ctx, in.SubscriptionID, in.MobileNumber)
+	i, v, err := a.Resolve(ctx, in.SubscriptionID, in.MobileNumber)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +154,7 @@ var adjustmentTypes = map[string]string{
 func entry(e balance.Entry) entryView {
 	v := entryView{
 		Identifier: e.Posting, Date: e.At, Operation: "credit", Amount: balance.Quantity(e.Unit, e.Amount), Balance: balance.Quantity(e.Unit, e.Balance),
-		UnitType: e.Unit, AdjustmentType: first(adjustmentTypes[e.Cause.Kind], e.Cause.Kind), Reference: e.Cause.ID,
+		UnitType: e.Unit, AdjustmentType: desk.First(adjustmentTypes[e.Cause.Kind], e.Cause.Kind), Reference: e.Cause.ID,
 		Cause: causeView{Type: e.Cause.Kind, ID: e.Cause.ID}, Text: e.Cause.Text,
 	}
 	if e.Amount < 0 {
@@ -190,7 +191,7 @@ type topupOut struct {
 }
 
 func (a *api) topUp(ctx context.Context, in *topupIn) (*topupOut, error) {
-	line, _, err := a.resolve(ctx, in.Body.SubscriptionID, in.Body.MobileNumber)
+	line, _, err := a.Resolve(ctx, in.Body.SubscriptionID, in.Body.MobileNumber)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/demarc-bss/demarc/internal/api/cm/desk"
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/auth"
 	"github.com/demarc-bss/demarc/internal/balance"
@@ -19,34 +20,34 @@ import (
 )
 
 func (a *api) balanceLists() []op.Operation {
-	read, missing := may("subscription", auth.Get), []fault.Kind{fault.NotFound}
+	read, missing := desk.May("subscription", auth.Get), []fault.Kind{fault.NotFound}
 	const paged = "Newest first. `Link` leads to the next page by its key."
 	return []op.Operation{
 		op.Handle(op.Operation{
-			ID: "cm.subscription.balanceHistory", Method: http.MethodGet, Path: linePath + "/balanceHistory", Tag: "Balance",
+			ID: "cm.subscription.balanceHistory", Method: http.MethodGet, Path: desk.LinePath + "/balanceHistory", Tag: "Balance",
 			Summary: "List what moved a subscription's money", Description: paged + " Name the subscription by subscriptionId or mobileNumber.",
 			Permission: read, Status: http.StatusOK, Errors: missing,
 		}, a.balanceHistory),
 		op.Handle(op.Operation{
-			ID: "cm.subscription.bundleBalance", Method: http.MethodGet, Path: linePath + "/bundleBalance", Tag: "Balance",
+			ID: "cm.subscription.bundleBalance", Method: http.MethodGet, Path: desk.LinePath + "/bundleBalance", Tag: "Balance",
 			Summary: "Read what is left of a subscription's bundles",
 			Description: "Each bundle with what is personal, rolled over and shared by the account, and the sums by usage type. " +
 				"Name the subscription by subscriptionId or mobileNumber.",
 			Permission: read, Status: http.StatusOK, Errors: missing,
 		}, a.bundleBalance),
 		op.Handle(op.Operation{
-			ID: "cm.subscription.history", Method: http.MethodGet, Path: linePath + "/{id}/history", Tag: "Balance",
+			ID: "cm.subscription.history", Method: http.MethodGet, Path: desk.LinePath + "/{id}/history", Tag: "Balance",
 			Summary: "List what moved a subscription's buckets", Description: "All buckets together, or one. " + paged,
 			Permission: read, Status: http.StatusOK, Errors: missing,
 		}, a.history),
 		op.Handle(op.Operation{
-			ID: "cm.subscription.transaction", Method: http.MethodGet, Path: linePath + "/{id}/transaction", Tag: "Balance",
+			ID: "cm.subscription.transaction", Method: http.MethodGet, Path: desk.LinePath + "/{id}/transaction", Tag: "Balance",
 			Summary:     "List a subscription's transactions",
 			Description: "What was paid, charged, granted, adjusted and transferred; usage is in the call details. " + paged,
 			Permission:  read, Status: http.StatusOK, Errors: missing,
 		}, a.transactions),
 		op.Handle(op.Operation{
-			ID: "cm.subscription.detailedTransaction", Method: http.MethodGet, Path: linePath + "/{id}/detailedSubscriptionTransaction", Tag: "Balance",
+			ID: "cm.subscription.detailedTransaction", Method: http.MethodGet, Path: desk.LinePath + "/{id}/detailedSubscriptionTransaction", Tag: "Balance",
 			Summary:     "List a subscription's transactions with all that is known of them",
 			Description: "Beside the transaction: who made it, what was given as its reason, reference and payment, and how it moved a bucket's end. " + paged,
 			Permission:  read, Status: http.StatusOK, Errors: missing,
@@ -110,29 +111,29 @@ type bucketHistoryOut struct {
 }
 
 func (a *api) history(ctx context.Context, in *bucketHistoryIn) (*bucketHistoryOut, error) {
-	i, _, err := a.resolve(ctx, in.ID, "")
+	i, _, err := a.Resolve(ctx, in.ID, "")
 	if err != nil {
 		return nil, err
 	}
 	q := in.query()
 	q.Bucket = id.ID(in.Bucket)
-	return a.entries(ctx, in.Request, linePath+"/"+in.ID+"/history", i, q)
+	return a.entries(ctx, in.Request, desk.LinePath+"/"+in.ID+"/history", i, q)
 }
 
 type balanceHistoryIn struct {
 	Request *op.Request
-	lineKey
+	desk.LineKey
 	period
 }
 
 func (a *api) balanceHistory(ctx context.Context, in *balanceHistoryIn) (*bucketHistoryOut, error) {
-	i, _, err := a.resolve(ctx, in.SubscriptionID, in.MobileNumber)
+	i, _, err := a.Resolve(ctx, in.SubscriptionID, in.MobileNumber)
 	if err != nil {
 		return nil, err
 	}
 	q := in.query()
 	q.UsageType = balance.Monetary
-	return a.entries(ctx, in.Request, linePath+"/balanceHistory", i, q)
+	return a.entries(ctx, in.Request, desk.LinePath+"/balanceHistory", i, q)
 }
 
 func (a *api) entries(ctx context.Context, r *op.Request, path string, line id.ID, q balance.HistoryQuery) (*bucketHistoryOut, error) {
@@ -188,12 +189,12 @@ type categoryView struct {
 	tallyView
 }
 
-type bundlesIn struct{ lineKey }
+type bundlesIn struct{ desk.LineKey }
 
 type bundlesOut struct{ Body bundlesView }
 
 func (a *api) bundleBalance(ctx context.Context, in *bundlesIn) (*bundlesOut, error) {
-	i, _, err := a.resolve(ctx, in.SubscriptionID, in.MobileNumber)
+	i, _, err := a.Resolve(ctx, in.SubscriptionID, in.MobileNumber)
 	if err != nil {
 		return nil, err
 	}
@@ -276,7 +277,7 @@ func (a *api) detailedTransactions(ctx context.Context, in *transactionsIn) (*tr
 }
 
 func (a *api) transacted(ctx context.Context, in *transactionsIn, name string, detailed bool) (*transactionsOut, error) {
-	i, _, err := a.resolve(ctx, in.ID, "")
+	i, _, err := a.Resolve(ctx, in.ID, "")
 	if err != nil {
 		return nil, err
 	}
@@ -286,10 +287,10 @@ func (a *api) transacted(ctx context.Context, in *transactionsIn, name string, d
 	if err != nil {
 		return nil, err
 	}
-	out := &transactionsOut{keyed: keyedBy(in.Request, linePath+"/"+in.ID+"/"+name, len(p.Entries), p.Next), Body: make([]transactionView, 0, len(p.Entries))}
+	out := &transactionsOut{keyed: keyedBy(in.Request, desk.LinePath+"/"+in.ID+"/"+name, len(p.Entries), p.Next), Body: make([]transactionView, 0, len(p.Entries))}
 	for _, e := range p.Entries {
 		v := transactionView{
-			Identifier: e.Posting, AdjustmentType: first(adjustmentTypes[e.Cause.Kind], e.Cause.Kind), Amount: balance.Quantity(e.Unit, e.Amount),
+			Identifier: e.Posting, AdjustmentType: desk.First(adjustmentTypes[e.Cause.Kind], e.Cause.Kind), Amount: balance.Quantity(e.Unit, e.Amount),
 			Balance: balance.Quantity(e.Unit, e.Balance), TransactionDate: e.At, ReceiveDate: e.At, BucketID: e.Bucket,
 			Reference: e.Cause.ID, Text: e.Cause.Text,
 		}
@@ -307,10 +308,10 @@ func (a *api) transacted(ctx context.Context, in *transactionsIn, name string, d
 
 func (v *transactionView) explain(d balance.Detail) {
 	v.transactionDetail = &transactionDetail{
-		Agent: d.Agent, CSRInput: d.Reason, ReasonCode: d.Text("reasonCode"), ExternalTransactionNumber: first(d.Reference, d.Text("externalTransactionNumber")),
-		ExpiryDateExtension: d.End, LocationCode: d.Text("locationCode"), PaymentAgency: first(d.Text("paymentAgency"), d.Channel),
-		PaymentDetails: d.Rest["paymentMethod"], TransactionMethodID: first(d.Text("transactionMethodID"), d.Channel),
-		ReceiptNumber: first(d.Text("receiptNumber"), v.Reference),
+		Agent: d.Agent, CSRInput: d.Reason, ReasonCode: d.Text("reasonCode"), ExternalTransactionNumber: desk.First(d.Reference, d.Text("externalTransactionNumber")),
+		ExpiryDateExtension: d.End, LocationCode: d.Text("locationCode"), PaymentAgency: desk.First(d.Text("paymentAgency"), d.Channel),
+		PaymentDetails: d.Rest["paymentMethod"], TransactionMethodID: desk.First(d.Text("transactionMethodID"), d.Channel),
+		ReceiptNumber: desk.First(d.Text("receiptNumber"), v.Reference),
 	}
 	if d.Requested != nil {
 		v.TransactionDate = *d.Requested

@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-json-experiment/json"
 
+	"github.com/demarc-bss/demarc/internal/api/cm/desk"
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/api/tmf630"
 	"github.com/demarc-bss/demarc/internal/auth"
@@ -26,7 +27,7 @@ import (
 )
 
 const (
-	uploadPath   = base + "/bulkupload"
+	uploadPath   = desk.Base + "/bulkupload"
 	uploadStatus = uploadPath + "/fileUploadStatus"
 	uploadTag    = "Bulk upload"
 	// largestUpload is the most that comes in one request; larger files come in by `demarc import`.
@@ -53,7 +54,7 @@ type uploadView struct {
 }
 
 func (a *api) uploads() []op.Operation {
-	read := may("resource", auth.Get)
+	read := desk.May("resource", auth.Get)
 	plain := &huma.Schema{Type: huma.TypeString}
 	query := func(name, text string, enum ...any) op.Param {
 		return op.Param{Name: name, In: "query", Description: text, Schema: &huma.Schema{Type: huma.TypeString, Enum: enum}}
@@ -63,7 +64,7 @@ func (a *api) uploads() []op.Operation {
 	return []op.Operation{
 		op.Handle(op.Operation{
 			ID: "cm.bulkUpload.list", Method: http.MethodGet, Path: uploadStatus, Tag: uploadTag, Summary: "List uploads",
-			Description: "The newest first.", Permission: read, Status: http.StatusOK, Also: pages(),
+			Description: "The newest first.", Permission: read, Status: http.StatusOK, Also: desk.Pages(),
 		}, a.listUploads),
 		op.Handle(op.Operation{
 			ID: "cm.bulkUpload.get", Method: http.MethodGet, Path: uploadStatus + "/{id}", Tag: uploadTag, Summary: "Read how far an upload is",
@@ -102,7 +103,7 @@ func (a *api) prepareUpload(r *op.Request) (op.Call, error) {
 		return nil, err
 	}
 	u := uploadOf(r.Query)
-	u.File = first(u.File, name)
+	u.File = desk.First(u.File, name)
 	return func(ctx context.Context) (*op.Response, error) {
 		i, kept, _, err := a.Uploads.Receive(ctx, u, file, r.Query.Get("again") == "true")
 		if err != nil {
@@ -159,13 +160,13 @@ type uploadsOut struct {
 	Body []uploadView
 }
 
-func (a *api) listUploads(ctx context.Context, in *pageIn) (*uploadsOut, error) {
+func (a *api) listUploads(ctx context.Context, in *desk.PageIn) (*uploadsOut, error) {
 	page, err := a.Uploads.Uploads.Docs(ctx, store.Query{Sort: []store.Sort{{Path: []string{"id"}, Desc: true}}, Offset: in.Offset, Limit: in.Limit})
 	if err != nil {
 		return nil, err
 	}
-	out := &uploadsOut{Page: in.of(uploadStatus, len(page.Items), page.Total)}
-	out.Body, err = viewed(page, func(i id.ID, u bulkupload.Upload) uploadView { return showUpload(in.Request, i, u) })
+	out := &uploadsOut{Page: in.Of(uploadStatus, len(page.Items), page.Total)}
+	out.Body, err = desk.Viewed(page, func(i id.ID, u bulkupload.Upload) uploadView { return showUpload(in.Request, i, u) })
 	return out, err
 }
 

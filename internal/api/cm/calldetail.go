@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/demarc-bss/demarc/internal/api/cm/desk"
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/api/tmf630"
 	"github.com/demarc-bss/demarc/internal/auth"
@@ -15,7 +16,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/usage"
 )
 
-const detailPath = base + "/callDetail"
+const detailPath = desk.Base + "/callDetail"
 
 func (a *api) callDetails() []op.Operation {
 	return []op.Operation{
@@ -24,15 +25,15 @@ func (a *api) callDetails() []op.Operation {
 			Description: "What it used and was charged for, the newest first, with totals of the whole period by usage type. Name the subscription by " +
 				"subscriptionId or mobileNumber. `from` is included and `to` is not; a date begins in the service provider's time zone. " +
 				"The last 31 days when no period is given.",
-			Permission: may("callDetail", auth.Get), Status: http.StatusOK, Also: pages(), Errors: []fault.Kind{fault.NotFound},
+			Permission: desk.May("callDetail", auth.Get), Status: http.StatusOK, Also: desk.Pages(), Errors: []fault.Kind{fault.NotFound},
 			Params: []op.Param{{Name: "from", In: "query", Example: "2026-01-01"}, {Name: "to", In: "query", Example: "2026-02-01"}},
 		}, a.listDetails),
 	}
 }
 
 type detailsIn struct {
-	pageIn
-	lineKey
+	desk.PageIn
+	desk.LineKey
 	From      string `query:"from" doc:"A moment (RFC 3339) or a date."`
 	To        string `query:"to" doc:"A moment (RFC 3339) or a date."`
 	UsageType string `query:"usageType" enum:"voice,data,sms" doc:"Only usage of this kind."`
@@ -93,10 +94,10 @@ type detailsOut struct {
 const usualPeriod = 31
 
 func (a *api) listDetails(ctx context.Context, in *detailsIn) (*detailsOut, error) {
-	if err := said(in.Request, "subscriptionId", "mobileNumber", "from", "to", "usageType"); err != nil {
+	if err := desk.Said(in.Request, "subscriptionId", "mobileNumber", "from", "to", "usageType"); err != nil {
 		return nil, err
 	}
-	i, v, err := a.resolve(ctx, in.SubscriptionID, in.MobileNumber)
+	i, v, err := a.Resolve(ctx, in.SubscriptionID, in.MobileNumber)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +126,7 @@ func (a *api) listDetails(ctx context.Context, in *detailsIn) (*detailsOut, erro
 		count += t.Count
 		out.Totals = append(out.Totals, total(t, currency))
 	}
-	return &detailsOut{Page: in.of(detailPath, len(list), count), Body: out}, nil
+	return &detailsOut{Page: in.Of(detailPath, len(list), count), Body: out}, nil
 }
 
 // period is the period that is asked for.

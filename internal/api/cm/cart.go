@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/demarc-bss/demarc/internal/api/cm/desk"
 	"github.com/demarc-bss/demarc/internal/api/tmf630"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
@@ -19,7 +20,7 @@ import (
 // cart is the resource of shopping carts in the words of this API.
 func (a *api) cart(own map[string]*tmf630.Shape) tmf630.Resource {
 	return tmf630.Resource{
-		Set: cartSet{a.Carts.Carts, a}, Shape: own["ShoppingCart"], Path: base + "/shoppingCart",
+		Set: cartSet{a.Carts.Carts, a}, Shape: own["ShoppingCart"], Path: desk.Base + "/shoppingCart",
 		Example: map[string]any{
 			"customerId": "cus_06c3v4m8r1e2k7t9w5x0y3z4a6",
 			"cartItem": []any{map[string]any{"action": "add", "productOffering": map[string]any{
@@ -85,7 +86,7 @@ func (s cartSet) translated(ctx context.Context, body jsontext.Value) (jsontext.
 	changed := false
 	if customer, ok := v["customerId"]; ok && len(v["relatedParty"]) == 0 && customer.Kind() != 'n' {
 		if _, err := s.a.Customers.Customers.Doc(ctx, id.ID(text(customer))); fault.KindOf(err) == fault.NotFound {
-			return nil, fault.Invalidf("customerId", "there is no customer %q", limited(text(customer)))
+			return nil, fault.Invalidf("customerId", "there is no customer %q", desk.Limited(text(customer)))
 		} else if err != nil {
 			return nil, err
 		}
@@ -191,7 +192,7 @@ func (s cartSet) offered(ctx context.Context, at string, it map[string]jsontext.
 	}
 	var inner []map[string]any
 	for _, one := range all {
-		what := map[string]any{"action": first(action(one.Action, false), "add"), "productOffering": map[string]any{"id": one.ID}}
+		what := map[string]any{"action": desk.First(action(one.Action, false), "add"), "productOffering": map[string]any{"id": one.ID}}
 		if one.Quantity > 0 {
 			what["quantity"] = one.Quantity
 		}

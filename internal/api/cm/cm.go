@@ -8,33 +8,24 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/demarc-bss/demarc/internal/api/cm/care"
+	"github.com/demarc-bss/demarc/internal/api/cm/desk"
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/api/tmf630"
-	"github.com/demarc-bss/demarc/internal/auth"
-	"github.com/demarc-bss/demarc/internal/house"
 )
 
 // Deps are the domains that the façade shows.
-type Deps struct {
-	*house.House
-	// Paging bounds lists; its zero value means tmf630's defaults.
-	Paging tmf630.Paging
-}
-
-const base = "/api"
-
-// alias is where deployments of this API mount it too.
-const alias = "/api/v1"
+type Deps = desk.Deps
 
 // api is the façade with what its operations need.
 type api struct {
-	Deps
+	desk.Deps
 	facade *op.Facade
 }
 
 // Operations are all operations of the façade. Each stands under /api and, as deployments of this API have
 // it, under /api/v1.
-func Operations(d Deps) []op.Operation {
+func Operations(d desk.Deps) []op.Operation {
 	a := &api{Deps: d, facade: &op.Facade{
 		Name: "cm", Title: "Customer Management API", Version: "v1",
 		Description: "Customers, accounts, orders, subscriptions and balances. The header `spid` chooses the service provider " +
@@ -47,12 +38,12 @@ func Operations(d Deps) []op.Operation {
 	for _, r := range resources {
 		ops = append(ops, described(tmf630.Operations(r))...)
 	}
-	own := slices.Concat(a.parties(), a.accounts(), a.offerings(), a.orders(), a.subscriptions(), a.balances(), a.callDetails(), a.usages(), a.vouchers(), a.pins(), a.numbers(), a.uploads(), a.payments(), a.schedules(), a.adjustments(), a.referrals())
+	own := slices.Concat(a.parties(), a.accounts(), a.offerings(), a.orders(), a.subscriptions(), a.balances(), a.callDetails(), a.usages(), a.vouchers(), a.numbers(), a.uploads(), care.Operations(d))
 	for n := range own {
 		own[n].Facade = a.facade
 		// A filter under a name that is not known would list everything.
 		own[n].StrictQuery = own[n].Method == http.MethodGet
-		own[n].Aliases = append(own[n].Aliases, alias+strings.TrimPrefix(own[n].Path, base))
+		own[n].Aliases = append(own[n].Aliases, desk.Alias+strings.TrimPrefix(own[n].Path, desk.Base))
 	}
 	return append(ops, own...)
 }
@@ -70,18 +61,4 @@ func described(ops []op.Operation) []op.Operation {
 		}
 	}
 	return ops
-}
-
-func may(entity string, v auth.Verb) []auth.Permission {
-	return []auth.Permission{{Entity: entity, Verb: v}}
-}
-
-// first gives the first text that is not empty.
-func first(texts ...string) string {
-	for _, t := range texts {
-		if t != "" {
-			return t
-		}
-	}
-	return ""
 }

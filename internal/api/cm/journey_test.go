@@ -131,7 +131,7 @@ func TestOrdersAreCheckedUpFront(t *testing.T) {
 			`{"accountId":"12345678",` + plan + `}`: {404, "accountId"},
 			`{"accountId":"` + account + `"}`:       {400, "productOrderItem"},
 			`{"accountId":"` + account + `","productOrderItem":[{"action":"add"}]}`:                                     {400, "productOrderItem[0].productOffering"},
-			`{"accountId":"` + account + `","atuTokenID":"t","atuAmount":5,` + plan + `}`:                               {409, "atuTokenID"},
+			`{"accountId":"` + account + `","atuTokenID":"t","atuAmount":5,` + plan + `}`:                               {400, "atuTokenID"},
 			`{"accountId":"` + account + `","userData":[{"name":"MSISDN","value":"abc"}],` + plan + `}`:                 {400, "productOrderItem[0].product.productCharacteristic[0].value"},
 			`{"accountId":"` + account + `","userData":[{"name":"SCHEDULE","value":"2030-01-01"}],` + plan + `}`:        {400, "userData[0].value"},
 			`{"accountId":"` + account + `","productOrderItem":[{"productOffering":{"id":"off_1"}}]}`:                   {400, "productOrderItem[0].productOffering.id"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/demarc-bss/demarc/internal/api/cm/desk"
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/api/tmf630"
 	"github.com/demarc-bss/demarc/internal/auth"
@@ -15,19 +16,19 @@ import (
 )
 
 const (
-	offeringPath = base + "/productOffering"
-	categoryPath = base + "/category"
+	offeringPath = desk.Base + "/productOffering"
+	categoryPath = desk.Base + "/category"
 )
 
 func (a *api) offerings() []op.Operation {
-	read, missing := may("productOffering", auth.Get), []fault.Kind{fault.NotFound}
+	read, missing := desk.May("productOffering", auth.Get), []fault.Kind{fault.NotFound}
 	return []op.Operation{
 		op.Handle(op.Operation{
 			ID: "cm.productOffering.addOn", Method: http.MethodGet, Path: offeringPath + "/{id}/addOn", Tag: "ProductOffering",
 			Summary: "List the add-ons of a price plan",
 			Description: "Packages, bolt-ons and services that are sold now and go with the plan, the oldest first. An offering that is no " +
 				"price plan has none.",
-			Permission: read, Status: http.StatusOK, Also: pages(), Errors: missing,
+			Permission: read, Status: http.StatusOK, Also: desk.Pages(), Errors: missing,
 		}, a.listAddOns),
 		op.Handle(op.Operation{
 			ID: "cm.productOffering.selectableProducts", Method: http.MethodGet, Path: offeringPath + "/{id}/selectableProducts", Tag: "ProductOffering",
@@ -37,19 +38,19 @@ func (a *api) offerings() []op.Operation {
 			Permission: read, Status: http.StatusOK, Errors: missing,
 		}, a.selectable),
 		op.Handle(op.Operation{
-			ID: "cm.productOffering.filters", Method: http.MethodGet, Path: base + "/productOfferingFilters", Tag: "ProductOffering",
+			ID: "cm.productOffering.filters", Method: http.MethodGet, Path: desk.Base + "/productOfferingFilters", Tag: "ProductOffering",
 			Summary: "List what offerings can be filtered by",
 			Description: "Attributes of what is sold now, each with its values and how many offerings have them: " +
 				"`GET /api/productOffering?{attribute}={value}` lists those.",
 			Permission: read, Status: http.StatusOK, Errors: []fault.Kind{fault.Invalid},
 		}, a.facets),
 		op.Handle(op.Operation{
-			ID: "cm.simCategory.list", Method: http.MethodGet, Path: base + "/simCategory", Tag: "ProductOffering",
+			ID: "cm.simCategory.list", Method: http.MethodGet, Path: desk.Base + "/simCategory", Tag: "ProductOffering",
 			Summary: "List the categories of SIM cards", Description: "Categories with a kind of SIM card that is sold now.",
 			Permission: read, Status: http.StatusOK, Errors: []fault.Kind{fault.Invalid},
 		}, a.simCategories),
 		op.Handle(op.Operation{
-			ID: "cm.bundleCategory.list", Method: http.MethodGet, Path: base + "/bundleCategory", Tag: "ProductOffering",
+			ID: "cm.bundleCategory.list", Method: http.MethodGet, Path: desk.Base + "/bundleCategory", Tag: "ProductOffering",
 			Summary: "List the categories of bundles", Description: "Categories with a package or bolt-on that is sold now.",
 			Permission: read, Status: http.StatusOK, Errors: []fault.Kind{fault.Invalid},
 		}, a.bundleCategories),
@@ -126,7 +127,7 @@ func (a *api) showOffering(ctx context.Context, r *op.Request, i id.ID) (offerin
 		if p.Price == nil {
 			continue
 		}
-		price := offeringPrice{Name: p.Name, PriceType: first(p.PriceType, catalog.OneTime), Period: p.Period, Length: int(p.Length), Price: *p.Price}
+		price := offeringPrice{Name: p.Name, PriceType: desk.First(p.PriceType, catalog.OneTime), Period: p.Period, Length: int(p.Length), Price: *p.Price}
 		cuts, err := p.Discounts()
 		if err != nil {
 			return out, err
@@ -169,7 +170,7 @@ type addOnsOut struct {
 }
 
 func (a *api) listAddOns(ctx context.Context, in *addOnsIn) (*addOnsOut, error) {
-	if err := said(in.Request, "offeringType", "category"); err != nil {
+	if err := desk.Said(in.Request, "offeringType", "category"); err != nil {
 		return nil, err
 	}
 	all, err := a.Catalog.AddOns(ctx, id.ID(in.ID))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/demarc-bss/demarc/internal/api/cm/desk"
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/auth"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
@@ -49,7 +50,7 @@ type orderItem struct {
 	Rest     sid.Rest       `json:",embed"`
 }
 
-const orderPath = base + "/productOrder"
+const orderPath = desk.Base + "/productOrder"
 
 func (a *api) orders() []op.Operation {
 	return []op.Operation{
@@ -59,7 +60,7 @@ func (a *api) orders() []op.Operation {
 			Description: "Orders a subscription on a price plan for an account, with its add-ons, or changes one that is there: its plan, its add-ons, its SIM, its number; or ends it. The order is checked and acknowledged at once and carried out " +
 				"in steps right after: `GET /api/productOrder/{id}` shows the state (acknowledged, pending, inProgress, completed, failed, partial, cancelled) and, " +
 				"once there is one, the subscription as `productOrderItem[0].product.id`. A number and a SIM are taken from the pool unless the order asks for some.",
-			Permission: may("productOrder", auth.Post), Writes: true, Status: http.StatusCreated,
+			Permission: desk.May("productOrder", auth.Post), Writes: true, Status: http.StatusCreated,
 			Errors: []fault.Kind{fault.NotFound, fault.Conflict},
 			Request: &op.Body{Example: map[string]any{
 				"accountId":        "bac_06c3v4m8r1e2k7t9w5x0y3z4a6",
@@ -70,7 +71,7 @@ func (a *api) orders() []op.Operation {
 		op.Handle(op.Operation{
 			ID: "cm.productOrder.list", Method: http.MethodGet, Path: orderPath, Tag: "ProductOrder",
 			Summary: "List orders", Description: "Those of an account, or all of the service provider's; the newest first.",
-			Permission: may("productOrder", auth.Get), Status: http.StatusOK, Also: pages(), Errors: []fault.Kind{fault.NotFound},
+			Permission: desk.May("productOrder", auth.Get), Status: http.StatusOK, Also: desk.Pages(), Errors: []fault.Kind{fault.NotFound},
 			Params: []op.Param{{Name: "accountId", In: "query", Example: "48120937"}},
 		}, a.listOrders),
 		op.Handle(op.Operation{
@@ -78,7 +79,7 @@ func (a *api) orders() []op.Operation {
 			Summary: "Take products off a subscription",
 			Description: "Orders that the items are taken off: add-ons end, what is left of their allowances is forfeited. Without its price plan a " +
 				"subscription is blocked: nobody can use it, and its number and its money stay. Ordering a price plan for it unblocks it.",
-			Permission: may("productOrder", auth.Post), Writes: true, Status: http.StatusOK, Errors: []fault.Kind{fault.NotFound, fault.Conflict},
+			Permission: desk.May("productOrder", auth.Post), Writes: true, Status: http.StatusOK, Errors: []fault.Kind{fault.NotFound, fault.Conflict},
 			Request: &op.Body{Example: map[string]any{
 				"subscriptionId":   "41790000000",
 				"productOrderItem": []any{map[string]any{"productOffering": map[string]any{"id": "weekend-data"}}},
@@ -90,7 +91,7 @@ func (a *api) orders() []op.Operation {
 			Summary: "Cancel an order",
 			Description: "Possible until a subscription is active, or what else is ordered is carried out. What was done is taken back; " +
 				"`GET /api/productOrder/cancel/{id}` shows when that is done.",
-			Permission: may("productOrder", auth.Post), Writes: true, Status: http.StatusCreated, Errors: []fault.Kind{fault.Conflict},
+			Permission: desk.May("productOrder", auth.Post), Writes: true, Status: http.StatusCreated, Errors: []fault.Kind{fault.Conflict},
 			Request: &op.Body{Example: map[string]any{
 				"productOrder": map[string]any{"id": "ord_06c3v4m8r1e2k7t9w5x0y3z4a6"}, "cancellationReason": "ordered by mistake",
 			}},
@@ -99,13 +100,13 @@ func (a *api) orders() []op.Operation {
 		op.Handle(op.Operation{
 			ID: "cm.productOrder.delete", Method: http.MethodDelete, Path: orderPath + "/{id}", Tag: "ProductOrder",
 			Summary: "Cancel an order", Description: "As `POST /api/productOrder/cancel` does. The order is kept, as cancelled.",
-			Permission: may("productOrder", auth.Delete), Writes: true, Status: http.StatusNoContent, Errors: []fault.Kind{fault.NotFound, fault.Conflict},
+			Permission: desk.May("productOrder", auth.Delete), Writes: true, Status: http.StatusNoContent, Errors: []fault.Kind{fault.NotFound, fault.Conflict},
 		}, a.cancelByID),
 		op.Handle(op.Operation{
 			ID: "cm.productOrder.portStatus", Method: http.MethodPatch, Path: orderPath + "/npg/{id}/status", Tag: "ProductOrder",
 			Summary:     "Ask how the porting of an order's number stands",
 			Description: "Asks the number portability gateway, stores the answer on the order and gives it.",
-			Permission:  may("productOrder", auth.Patch), Writes: true, Status: http.StatusOK, Errors: []fault.Kind{fault.NotFound},
+			Permission:  desk.May("productOrder", auth.Patch), Writes: true, Status: http.StatusOK, Errors: []fault.Kind{fault.NotFound},
 			Before: a.askPort,
 		}, a.portStatus),
 	}
@@ -128,7 +129,7 @@ type cancelIn struct {
 }
 
 func (a *api) cancelOrder(ctx context.Context, in *cancelIn) (*documentOut, error) {
-	name := first(in.Body.OrderID, refID(in.Body.Order))
+	name := desk.First(in.Body.OrderID, refID(in.Body.Order))
 	if name == "" {
 		return nil, fault.Invalidf("productOrder", "productOrder.id is mandatory: the order to cancel")
 	}
@@ -228,14 +229,14 @@ func shown(d store.Doc, href string) (jsontext.Value, error) {
 }
 
 type ordersIn struct {
-	pageIn
+	desk.PageIn
 	AccountID string `query:"accountId" doc:"Id or number of the account; accountID is the same."`
 	Upper     string `query:"accountID"`
 }
 
 func (a *api) listOrders(ctx context.Context, in *ordersIn) (*listOut, error) {
 	var account id.ID
-	if err := said(in.Request, "accountId", "accountID"); err != nil {
+	if err := desk.Said(in.Request, "accountId", "accountID"); err != nil {
 		return nil, err
 	}
 	if in.AccountID != "" || in.Upper != "" {
@@ -248,5 +249,5 @@ func (a *api) listOrders(ctx context.Context, in *ordersIn) (*listOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listed(in.pageIn, orderPath, orderPath, page)
+	return listed(in.PageIn, orderPath, orderPath, page)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/demarc-bss/demarc/internal/api/cm/desk"
 	"github.com/demarc-bss/demarc/internal/catalog"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
 	"github.com/demarc-bss/demarc/internal/kernel/id"
@@ -65,7 +66,7 @@ func (a *api) translate(ctx context.Context, b orderRequest, removes bool) (*ord
 		RequestedStart: b.Start, Priority: b.Priority, TopupToken: b.TokenID, TopupAmount: b.TokenAmount, Referral: b.Referral,
 		Rest: b.Rest.Without(notTaken...),
 	}
-	if i := first(b.CartID, refID(b.Cart)); i != "" {
+	if i := desk.First(b.CartID, refID(b.Cart)); i != "" {
 		o.Cart = &sid.Ref{ID: i}
 	}
 	line, err := a.orderedLine(ctx, b, o)
@@ -134,9 +135,9 @@ func (a *api) orderedLine(ctx context.Context, b orderRequest, o *order.Order) (
 	if name == "" {
 		return "", wrong.Err()
 	}
-	i, _, err := a.line(ctx, name)
+	i, _, err := a.Line(ctx, name)
 	if err != nil && fault.KindOf(err) == fault.NotFound {
-		err = fault.Invalidf(at, "there is no subscription %q", limited(name))
+		err = fault.Invalidf(at, "there is no subscription %q", desk.Limited(name))
 	}
 	if err := wrong.Add(err); err != nil {
 		return "", err
@@ -166,7 +167,7 @@ func (a *api) accountOf(ctx context.Context, all []named) (id.ID, error) {
 		if it.value == "" {
 			continue
 		}
-		i, err := a.accountID(ctx, it.value)
+		i, err := a.AccountID(ctx, it.value)
 		if err != nil {
 			return "", fault.From(err).At(it.name)
 		}
@@ -236,9 +237,9 @@ func (a *api) ofLine(ctx context.Context, name string) (id.ID, error) {
 	if name == "" || id.ID(name).Is(subscription.HeldKind) || id.ID(name).Is(subscription.Kind) {
 		return id.ID(name), nil
 	}
-	i, _, err := a.line(ctx, name)
+	i, _, err := a.Line(ctx, name)
 	if err != nil && fault.KindOf(err) == fault.NotFound {
-		err = fault.Invalidf("", "there is no subscription %q", limited(name))
+		err = fault.Invalidf("", "there is no subscription %q", desk.Limited(name))
 	}
 	return i, err
 }
@@ -302,7 +303,7 @@ func (a *api) offering(ctx context.Context, r *sid.Ref) (*sid.Ref, error) {
 	}
 	i, err := a.Catalog.ByKey(ctx, r.ID)
 	if err != nil && fault.KindOf(err) == fault.NotFound {
-		return nil, fault.Invalidf("", "there is no product offering %q", limited(r.ID))
+		return nil, fault.Invalidf("", "there is no product offering %q", desk.Limited(r.ID))
 	}
 	out := *r
 	out.ID = string(i)

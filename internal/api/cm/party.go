@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/demarc-bss/demarc/internal/api/cm/desk"
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/auth"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
@@ -14,11 +15,11 @@ import (
 func (a *api) parties() []op.Operation {
 	return []op.Operation{
 		op.Handle(op.Operation{
-			ID: "cm.individual.validate", Method: http.MethodPost, Path: base + "/individual/identification/validate", Tag: "Individual",
+			ID: "cm.individual.validate", Method: http.MethodPost, Path: desk.Base + "/individual/identification/validate", Tag: "Individual",
 			Summary: "Compare what somebody says of themselves with what is known",
 			Description: "Says of each attribute given whether it is what is known of the individual, and of all together whether they are (valid). " +
 				"Nothing is changed, and nothing that is known is shown.",
-			Permission: may("individual", auth.Get), Status: http.StatusOK, Errors: []fault.Kind{fault.NotFound},
+			Permission: desk.May("individual", auth.Get), Status: http.StatusOK, Errors: []fault.Kind{fault.NotFound},
 			Request: &op.Body{Example: map[string]any{
 				"individualId": "ind_06c3v4m8r1e2k7t9w5x0y3z4a6", "givenName": "Jane", "familyName": "Doe", "birthDate": "1990-12-31",
 				"individualIdentification": map[string]any{"identificationType": "passport", "identificationId": "X1234567"},

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/demarc-bss/demarc/internal/api/cm/desk"
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/auth"
 	"github.com/demarc-bss/demarc/internal/inventory"
@@ -17,7 +18,7 @@ import (
 )
 
 const (
-	resourcePath   = base + "/resource"
+	resourcePath   = desk.Base + "/resource"
 	resourceTag    = "Resource"
 	typeOfResource = "MSISDN"
 )
@@ -46,7 +47,7 @@ type reservationView struct {
 }
 
 func (a *api) numbers() []op.Operation {
-	read, write := may("resource", auth.Get), may("resource", auth.Post)
+	read, write := desk.May("resource", auth.Get), desk.May("resource", auth.Post)
 	found := "Numbers that can be had now. A pattern is digits with `?` for any one and `*` for any number of them; without either it is what a number contains. " +
 		"One that begins or ends with digits is answered at once; any other is looked for among all numbers, and refused where that takes too long."
 	return []op.Operation{
@@ -82,13 +83,13 @@ func (a *api) numbers() []op.Operation {
 			Description: "By its id.", Permission: read, Status: http.StatusOK, Errors: []fault.Kind{fault.NotFound},
 		}, a.getReservation),
 		op.Handle(op.Operation{
-			ID: "cm.msisdnGroup.list", Method: http.MethodGet, Path: base + "/msisdnGroup", Tag: resourceTag, Summary: "List groups of numbers",
+			ID: "cm.msisdnGroup.list", Method: http.MethodGet, Path: desk.Base + "/msisdnGroup", Tag: resourceTag, Summary: "List groups of numbers",
 			Description: "What kinds of numbers are offered, and what they cost.", Permission: read, Status: http.StatusOK,
 		}, a.listGroups),
 		op.Handle(op.Operation{
-			ID: "cm.refresh.provisioning", Method: http.MethodPost, Path: base + "/refresh/provisioning", Tag: "Subscription", Summary: "Send a subscription to the network again",
+			ID: "cm.refresh.provisioning", Method: http.MethodPost, Path: desk.Base + "/refresh/provisioning", Tag: "Subscription", Summary: "Send a subscription to the network again",
 			Description: "Asks the network for what the state of the subscription wants, whatever it was asked before.",
-			Permission:  may("subscription", auth.Patch), Writes: true, Status: http.StatusAccepted, Errors: []fault.Kind{fault.NotFound, fault.Conflict},
+			Permission:  desk.May("subscription", auth.Patch), Writes: true, Status: http.StatusAccepted, Errors: []fault.Kind{fault.NotFound, fault.Conflict},
 			Request: &op.Body{Example: map[string]any{"mobileNumber": "41790000000"}},
 		}, a.refreshProvisioning),
 	}
@@ -116,14 +117,14 @@ type searchIn struct {
 type numbersOut struct{ Body []numberView }
 
 func (a *api) findNumbers(ctx context.Context, in *findIn) (*numbersOut, error) {
-	if err := said(in.Request, "pattern", "resourceType", "pricing", "msisdnGroup"); err != nil {
+	if err := desk.Said(in.Request, "pattern", "resourceType", "pricing", "msisdnGroup"); err != nil {
 		return nil, err
 	}
 	return a.found(ctx, in.Pattern, in.numberFilters)
 }
 
 func (a *api) searchNumbers(ctx context.Context, in *searchIn) (*numbersOut, error) {
-	if err := said(in.Request, "resourceType", "pricing", "msisdnGroup"); err != nil {
+	if err := desk.Said(in.Request, "resourceType", "pricing", "msisdnGroup"); err != nil {
 		return nil, err
 	}
 	return a.found(ctx, in.Pattern, in.numberFilters)
@@ -240,7 +241,7 @@ func (a *api) listGroups(ctx context.Context, _ *struct{}) (*groupsOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := viewed(page, func(i id.ID, g inventory.Group) groupView {
+	all, err := desk.Viewed(page, func(i id.ID, g inventory.Group) groupView {
 		return groupView{ID: i, Name: g.Name, Description: g.Description, Pricing: g.Class, Price: g.Price}
 	})
 	return &groupsOut{Body: all}, err
@@ -262,7 +263,7 @@ type refreshOut struct {
 }
 
 func (a *api) refreshProvisioning(ctx context.Context, in *refreshIn) (*refreshOut, error) {
-	line, _, err := a.resolve(ctx, in.Body.SubscriptionID, in.Body.MobileNumber)
+	line, _, err := a.Resolve(ctx, in.Body.SubscriptionID, in.Body.MobileNumber)
 	if err != nil {
 		return nil, err
 	}

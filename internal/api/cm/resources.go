@@ -4,6 +4,7 @@ import (
 	_ "embed" // for the shapes
 	"slices"
 
+	"github.com/demarc-bss/demarc/internal/api/cm/desk"
 	"github.com/demarc-bss/demarc/internal/api/tmf630"
 )
 
@@ -23,29 +24,29 @@ func shapes() map[string]*tmf630.Shape {
 func (a *api) resources() []tmf630.Resource {
 	own := shapes()
 	all := []tmf630.Resource{
-		{Set: a.Parties.Individuals, Shape: tmf630.ShapeOf("TMF632", "Individual"), Path: base + "/individual",
+		{Set: a.Parties.Individuals, Shape: tmf630.ShapeOf("TMF632", "Individual"), Path: desk.Base + "/individual",
 			Example: map[string]any{"givenName": "Jane", "familyName": "Doe", "birthDate": "1990-12-31T00:00:00Z"}},
-		{Set: a.Customers.Customers, Shape: relaxed(tmf630.ShapeOf("TMF629", "Customer")), Path: base + "/customer",
+		{Set: a.Customers.Customers, Shape: relaxed(tmf630.ShapeOf("TMF629", "Customer")), Path: desk.Base + "/customer",
 			Example: map[string]any{"name": "Jane Doe", "engagedParty": map[string]any{"id": "500", "@referredType": "Individual"}}},
-		{Set: a.Accounts.Billing, Shape: billingAccount(), Path: base + "/billingAccount",
+		{Set: a.Accounts.Billing, Shape: billingAccount(), Path: desk.Base + "/billingAccount",
 			Example: map[string]any{"name": "Jane's account", "accountType": "prepaid", "relatedParty": []any{map[string]any{"id": "500", "role": "customer"}}}},
-		{Set: a.Providers, Shape: own["ServiceProvider"], Path: base + "/serviceProvider",
+		{Set: a.Providers, Shape: own["ServiceProvider"], Path: desk.Base + "/serviceProvider",
 			Verbs:   tmf630.List | tmf630.Create | tmf630.Get | tmf630.Patch,
 			Example: map[string]any{"name": "HappyPhone", "currency": "CHF", "timeZone": "Europe/Zurich", "country": "CH", "language": "en"}},
-		{Set: a.Catalog.Offerings, Shape: own["ProductOffering"], Path: base + "/productOffering", Verbs: tmf630.List | tmf630.Get},
-		{Set: a.Catalog.Categories, Shape: tmf630.ShapeOf("TMF620", "Category"), Path: base + "/category", Verbs: tmf630.List | tmf630.Get,
+		{Set: a.Catalog.Offerings, Shape: own["ProductOffering"], Path: desk.Base + "/productOffering", Verbs: tmf630.List | tmf630.Get},
+		{Set: a.Catalog.Categories, Shape: tmf630.ShapeOf("TMF620", "Category"), Path: desk.Base + "/category", Verbs: tmf630.List | tmf630.Get,
 			Entity: "productOffering"},
-		{Set: a.Orders.Orders, Shape: own["ProductOrder"], Path: base + "/productOrder", Verbs: tmf630.Get},
-		{Set: a.Orders.Cancellations, Shape: own["CancelProductOrder"], Path: base + "/productOrder/cancel", Verbs: tmf630.List | tmf630.Get,
+		{Set: a.Orders.Orders, Shape: own["ProductOrder"], Path: desk.Base + "/productOrder", Verbs: tmf630.Get},
+		{Set: a.Orders.Cancellations, Shape: own["CancelProductOrder"], Path: desk.Base + "/productOrder/cancel", Verbs: tmf630.List | tmf630.Get,
 			Entity: "productOrder"},
-		{Set: a.Messages.Templates, Shape: own["MessageTemplate"], Path: base + "/messageTemplate",
+		{Set: a.Messages.Templates, Shape: own["MessageTemplate"], Path: desk.Base + "/messageTemplate",
 			Example: map[string]any{"name": "order.block", "language": "de", "content": "Ihre SIM {number} ist gesperrt."}},
 		a.cart(own),
 	}
 	for n := range all {
 		r := &all[n]
 		r.Facade, r.Paging, r.Tag = a.facade, a.Paging, r.Shape.Name
-		r.Aliases = []string{alias + r.Path[len(base):]}
+		r.Aliases = []string{desk.Alias + r.Path[len(desk.Base):]}
 	}
 	return all
 }

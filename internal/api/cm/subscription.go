@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/demarc-bss/demarc/internal/api/cm/desk"
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/api/tmf630"
 	"github.com/demarc-bss/demarc/internal/auth"
@@ -47,77 +48,37 @@ type planRef struct {
 	Name string `json:"name,omitzero"`
 }
 
-const linePath = base + "/subscription"
-
 func (a *api) subscriptions() []op.Operation {
-	read := may("subscription", auth.Get)
+	read := desk.May("subscription", auth.Get)
 	missing := []fault.Kind{fault.NotFound}
 	return append([]op.Operation{
 		op.Handle(op.Operation{
-			ID: "cm.subscription.list", Method: http.MethodGet, Path: linePath, Tag: "Subscription", Summary: "List subscriptions",
+			ID: "cm.subscription.list", Method: http.MethodGet, Path: desk.LinePath, Tag: "Subscription", Summary: "List subscriptions",
 			Description: "Those of an account or a customer, in a state, of a type, or the one with a mobile number or SIM; all of the service provider's " +
 				"when nothing is given.",
-			Permission: read, Status: http.StatusOK, Also: pages(), Errors: missing,
+			Permission: read, Status: http.StatusOK, Also: desk.Pages(), Errors: missing,
 		}, a.listLines),
 		op.Handle(op.Operation{
-			ID: "cm.subscription.get", Method: http.MethodGet, Path: linePath + "/{id}", Tag: "Subscription", Summary: "Read a subscription",
+			ID: "cm.subscription.get", Method: http.MethodGet, Path: desk.LinePath + "/{id}", Tag: "Subscription", Summary: "Read a subscription",
 			Description: "By its id, or by its mobile number in any spelling.", Permission: read, Status: http.StatusOK, Errors: missing,
 		}, a.getLine),
 		op.Handle(op.Operation{
-			ID: "cm.subscription.profile", Method: http.MethodGet, Path: linePath + "/profile", Tag: "Subscription", Summary: "Read a subscription's profile",
+			ID: "cm.subscription.profile", Method: http.MethodGet, Path: desk.LinePath + "/profile", Tag: "Subscription", Summary: "Read a subscription's profile",
 			Description: "What it is, what it is rated by, how it is billed and where it stands. Name it by subscriptionId or mobileNumber.",
 			Permission:  read, Status: http.StatusOK, Errors: missing,
 		}, a.profile),
 		op.Handle(op.Operation{
-			ID: "cm.subscription.pricePlan", Method: http.MethodGet, Path: linePath + "/{id}/pricePlan", Tag: "Subscription", Summary: "Read a subscription's price plan",
+			ID: "cm.subscription.pricePlan", Method: http.MethodGet, Path: desk.LinePath + "/{id}/pricePlan", Tag: "Subscription", Summary: "Read a subscription's price plan",
 			Description: "The plan with its prices, bundles and tariff, when it renews, the add-ons held beside it, and the plans it was on before. " +
 				"By the subscription's id, or its mobile number.", Permission: read, Status: http.StatusOK, Errors: missing,
 		}, a.pricePlan),
 	}, a.lineViews()...)
 }
 
-// lineKey names one subscription in a query.
-type lineKey struct {
-	SubscriptionID string `query:"subscriptionId" doc:"Id of the subscription; its mobile number is understood too."`
-	MobileNumber   string `query:"mobileNumber" doc:"Mobile number in any spelling, instead of the id."`
-}
-
-// resolve finds the line that id or number name; when both do, it is the same one.
-func (a *api) resolve(ctx context.Context, subscriptionID, mobileNumber string) (id.ID, subscription.Line, error) {
-	name := first(subscriptionID, mobileNumber)
-	if name == "" {
-		return "", subscription.Line{}, fault.Invalidf("subscriptionId", "say which subscription: subscriptionId or mobileNumber")
-	}
-	i, v, err := a.line(ctx, name)
-	if err != nil || subscriptionID == "" || mobileNumber == "" {
-		return i, v, err
-	}
-	other, _, err := a.line(ctx, mobileNumber)
-	if err == nil && other != i {
-		err = fault.Invalidf("mobileNumber", "subscriptionId names another subscription")
-	}
-	return i, v, err
-}
-
-func (a *api) line(ctx context.Context, name string) (id.ID, subscription.Line, error) {
-	i, v, err := a.Subscriptions.Resolve(ctx, name)
-	if f := fault.From(err); err != nil && f.Kind == fault.Invalid {
-		return "", v, fault.NotFoundf("there is no subscription %q", limited(name)).Because(err)
-	}
-	return i, v, err
-}
-
-func limited(s string) string {
-	if len(s) > 64 {
-		return s[:64] + "…"
-	}
-	return s
-}
-
 func view(ctx context.Context, baseURL string, i id.ID, v subscription.Line) lineView {
 	sc, _ := scope.From(ctx)
 	out := lineView{
-		ID: i, Href: baseURL + linePath + "/" + string(i), AccountID: v.AccountID, Identifier: i,
+		ID: i, Href: baseURL + desk.LinePath + "/" + string(i), AccountID: v.AccountID, Identifier: i,
 		MobileNumber: v.MSISDN, NumberOwnership: v.NumberOwnership, SPID: sc.SPID(), Type: strings.ToUpper(v.SubscriptionType),
 		State: v.State.Name(), StateCode: v.State.Code(), Status: v.Status, ICCID: v.ICCID, IMSI: v.IMSI,
 		StartDate: v.StartDate, TerminationDate: v.TerminationDate, Kind: "Subscription",
@@ -126,7 +87,7 @@ func view(ctx context.Context, baseURL string, i id.ID, v subscription.Line) lin
 		out.Shown = v.MSISDN.E123()
 	}
 	if plan := v.Plan(); plan != nil {
-		out.PricePlan = &planRef{ID: plan.ID, Href: baseURL + base + "/productOffering/" + plan.ID, Name: plan.Name}
+		out.PricePlan = &planRef{ID: plan.ID, Href: baseURL + desk.Base + "/productOffering/" + plan.ID, Name: plan.Name}
 	}
 	if len(v.OrderItems) > 0 {
 		out.OrderID = v.OrderItems[0].Order
@@ -135,7 +96,7 @@ func view(ctx context.Context, baseURL string, i id.ID, v subscription.Line) lin
 }
 
 type linesIn struct {
-	pageIn
+	desk.PageIn
 	AccountID    string `query:"accountId" doc:"Id or number of the account; accountID is the same."`
 	Upper        string `query:"accountID"`
 	MobileNumber string `query:"mobileNumber" doc:"Mobile number in any spelling."`
@@ -151,7 +112,7 @@ type linesOut struct {
 }
 
 func (a *api) listLines(ctx context.Context, in *linesIn) (*linesOut, error) {
-	if err := said(in.Request, "accountId", "accountID", "mobileNumber", "customerId", "state", "iccid", "subscriptionType"); err != nil {
+	if err := desk.Said(in.Request, "accountId", "accountID", "mobileNumber", "customerId", "state", "iccid", "subscriptionType"); err != nil {
 		return nil, err
 	}
 	filters, err := a.lineFilters(ctx, in)
@@ -163,8 +124,8 @@ func (a *api) listLines(ctx context.Context, in *linesIn) (*linesOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &linesOut{Page: in.of(linePath, len(page.Items), page.Total)}
-	out.Body, err = viewed(page, func(i id.ID, v subscription.Line) lineView { return view(ctx, in.Request.BaseURL, i, v) })
+	out := &linesOut{Page: in.Of(desk.LinePath, len(page.Items), page.Total)}
+	out.Body, err = desk.Viewed(page, func(i id.ID, v subscription.Line) lineView { return view(ctx, in.Request.BaseURL, i, v) })
 	return out, err
 }
 
@@ -176,7 +137,7 @@ type lineIn struct {
 type lineOut struct{ Body lineView }
 
 func (a *api) getLine(ctx context.Context, in *lineIn) (*lineOut, error) {
-	i, v, err := a.resolve(ctx, in.ID, "")
+	i, v, err := a.Resolve(ctx, in.ID, "")
 	if err != nil {
 		return nil, err
 	}

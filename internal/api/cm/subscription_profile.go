@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/demarc-bss/demarc/internal/account"
+	"github.com/demarc-bss/demarc/internal/api/cm/desk"
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/balance"
 	"github.com/demarc-bss/demarc/internal/catalog"
@@ -69,13 +70,13 @@ type lifecycleGroup struct {
 
 type profileIn struct {
 	Request *op.Request
-	lineKey
+	desk.LineKey
 }
 
 type profileOut struct{ Body profileView }
 
 func (a *api) profile(ctx context.Context, in *profileIn) (*profileOut, error) {
-	i, v, err := a.resolve(ctx, in.SubscriptionID, in.MobileNumber)
+	i, v, err := a.Resolve(ctx, in.SubscriptionID, in.MobileNumber)
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +183,7 @@ type planSince struct {
 type planOut struct{ Body planView }
 
 func (a *api) pricePlan(ctx context.Context, in *lineIn) (*planOut, error) {
-	_, v, err := a.resolve(ctx, in.ID, "")
+	_, v, err := a.Resolve(ctx, in.ID, "")
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +196,7 @@ func (a *api) pricePlan(ctx context.Context, in *lineIn) (*planOut, error) {
 		return nil, err
 	}
 	out := planView{
-		ID: plan.ID, Href: in.Request.BaseURL + base + "/productOffering/" + plan.ID,
+		ID: plan.ID, Href: in.Request.BaseURL + desk.Base + "/productOffering/" + plan.ID,
 		Name: o.Name, Description: o.Description, PaidType: o.PaidType, Prices: v.Prices, Allowances: o.Allowances,
 		Tariff: tariffOf(o), Renewal: renewalOf(v.Renewal), Services: heldViews(in.Request.BaseURL, v), History: make([]planSince, 0, len(v.Plans)),
 	}
@@ -243,7 +244,7 @@ func heldViews(baseURL string, v subscription.Line) []heldView {
 	for _, h := range v.Products {
 		one := heldView{ID: h.ID, Name: h.Name, Type: h.Kind, Status: h.Status, Start: h.StartDate, End: h.TerminationDate, Prices: h.Prices, Next: renewalOf(h.Renewal)}
 		if h.Offering != nil {
-			one.Of = &planRef{ID: h.Offering.ID, Href: baseURL + base + "/productOffering/" + h.Offering.ID, Name: h.Offering.Name}
+			one.Of = &planRef{ID: h.Offering.ID, Href: baseURL + desk.Base + "/productOffering/" + h.Offering.ID, Name: h.Offering.Name}
 		}
 		if one.Prices == nil {
 			one.Prices = []subscription.Price{}

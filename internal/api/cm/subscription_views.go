@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/demarc-bss/demarc/internal/account"
+	"github.com/demarc-bss/demarc/internal/api/cm/desk"
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/api/tmf630"
 	"github.com/demarc-bss/demarc/internal/auth"
@@ -26,37 +27,37 @@ import (
 
 // lineViews are the operations on subscriptions beyond finding them and their plan.
 func (a *api) lineViews() []op.Operation {
-	read, change := may("subscription", auth.Get), may("subscription", auth.Patch)
+	read, change := desk.May("subscription", auth.Get), desk.May("subscription", auth.Patch)
 	missing := []fault.Kind{fault.NotFound}
 	refused := []fault.Kind{fault.NotFound, fault.Conflict, fault.Forbidden}
 	franc := map[string]any{"unit": "CHF", "value": 50}
 	return []op.Operation{
 		op.Handle(op.Operation{
-			ID: "cm.subscription.types", Method: http.MethodGet, Path: linePath + "/type", Tag: "Subscription", Summary: "List the types of subscriptions",
+			ID: "cm.subscription.types", Method: http.MethodGet, Path: desk.LinePath + "/type", Tag: "Subscription", Summary: "List the types of subscriptions",
 			Description: "Those that the service provider supports: the paid types for which it has price plans on sale.", Permission: read, Status: http.StatusOK,
 		}, a.lineTypes),
 		op.Handle(op.Operation{
-			ID: "cm.subscription.services", Method: http.MethodGet, Path: linePath + "/{id}/service", Tag: "Subscription", Summary: "List what a subscription holds",
+			ID: "cm.subscription.services", Method: http.MethodGet, Path: desk.LinePath + "/{id}/service", Tag: "Subscription", Summary: "List what a subscription holds",
 			Description: "The add-ons and value-added services beside its price plan, those that ended included. By its id, or its mobile number.",
 			Permission:  read, Status: http.StatusOK, Errors: missing,
 		}, a.services),
 		op.Handle(op.Operation{
-			ID: "cm.subscription.stateHistory", Method: http.MethodGet, Path: linePath + "/{id}/stateHistory", Tag: "Subscription", Summary: "Read what became of a subscription",
+			ID: "cm.subscription.stateHistory", Method: http.MethodGet, Path: desk.LinePath + "/{id}/stateHistory", Tag: "Subscription", Summary: "Read what became of a subscription",
 			Description: "Its states, plans, numbers, SIMs, products and limits: when each changed, from what to what, by whom, and why, the newest first.",
-			Permission:  read, Status: http.StatusOK, Also: pages(), Errors: missing,
+			Permission:  read, Status: http.StatusOK, Also: desk.Pages(), Errors: missing,
 		}, a.stateHistory),
 		op.Handle(op.Operation{
-			ID: "cm.subscription.supplementaryData", Method: http.MethodGet, Path: linePath + "/supplementaryData", Tag: "Subscription", Summary: "Read a subscription's supplementary data",
+			ID: "cm.subscription.supplementaryData", Method: http.MethodGet, Path: desk.LinePath + "/supplementaryData", Tag: "Subscription", Summary: "Read a subscription's supplementary data",
 			Description: "The characteristics it was ordered with, and what was added to it beyond demarc's own attributes. Name it by subscriptionId or mobileNumber.",
 			Permission:  read, Status: http.StatusOK, Errors: missing,
 		}, a.supplementaryData),
 		op.Handle(op.Operation{
-			ID: "cm.subscription.creditLimit", Method: http.MethodPatch, Path: linePath + "/{id}/creditLimit", Tag: "Subscription", Summary: "Change a subscription's credit limit",
+			ID: "cm.subscription.creditLimit", Method: http.MethodPatch, Path: desk.LinePath + "/{id}/creditLimit", Tag: "Subscription", Summary: "Change a subscription's credit limit",
 			Description: "How far below zero its money may go; null: not at all. For those whose user attribute allowCsrToManageCreditLimit is true.",
 			Permission:  change, Writes: true, Status: http.StatusOK, Errors: refused, Request: &op.Body{Example: map[string]any{"creditLimit": franc}},
 		}, a.creditLimit),
 		op.Handle(op.Operation{
-			ID: "cm.subscription.monthlySpendLimit", Method: http.MethodPatch, Path: linePath + "/{id}/monthlySpendLimit", Tag: "Subscription", Summary: "Change a subscription's monthly spend limit",
+			ID: "cm.subscription.monthlySpendLimit", Method: http.MethodPatch, Path: desk.LinePath + "/{id}/monthlySpendLimit", Tag: "Subscription", Summary: "Change a subscription's monthly spend limit",
 			Description: "The most that usage may cost in a calendar month of the service provider's time zone; null: no bound. For those whose user attribute " +
 				"allowCsrToManageMonthlySpendLimit is true.",
 			Permission: change, Writes: true, Status: http.StatusOK, Errors: refused, Request: &op.Body{Example: map[string]any{"monthlySpendLimit": franc}},
@@ -112,7 +113,7 @@ func statesOf(text string) (out []string, err error) {
 		}
 	}
 	if len(out) == 0 {
-		return nil, fault.Invalidf("state", "%q is not a state of a subscription, such as ACTIVE or 1", limited(text))
+		return nil, fault.Invalidf("state", "%q is not a state of a subscription, such as ACTIVE or 1", desk.Limited(text))
 	}
 	return out, nil
 }
@@ -124,7 +125,7 @@ const mostAccounts = 200
 func (a *api) accountsOf(ctx context.Context, text string) ([]string, error) {
 	i := id.ID(text)
 	if !i.Is(customer.Kind) {
-		return nil, fault.NotFoundf("there is no customer %q", limited(text)).At("customerId")
+		return nil, fault.NotFoundf("there is no customer %q", desk.Limited(text)).At("customerId")
 	}
 	if _, _, err := a.Customers.Customers.Get(ctx, i); err != nil {
 		return nil, fault.From(err).At("customerId")
@@ -180,7 +181,7 @@ func (a *api) lineTypes(ctx context.Context, _ *struct{}) (*typesOut, error) {
 type servicesOut struct{ Body []heldView }
 
 func (a *api) services(ctx context.Context, in *lineIn) (*servicesOut, error) {
-	_, v, err := a.resolve(ctx, in.ID, "")
+	_, v, err := a.Resolve(ctx, in.ID, "")
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +199,7 @@ type changeView struct {
 }
 
 type changesIn struct {
-	pageIn
+	desk.PageIn
 	ID string `path:"id" doc:"Id of the subscription, or its mobile number."`
 }
 
@@ -208,7 +209,7 @@ type changesOut struct {
 }
 
 func (a *api) stateHistory(ctx context.Context, in *changesIn) (*changesOut, error) {
-	i, _, err := a.resolve(ctx, in.ID, "")
+	i, _, err := a.Resolve(ctx, in.ID, "")
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +222,7 @@ func (a *api) stateHistory(ctx context.Context, in *changesIn) (*changesOut, err
 	all = all[min(in.Offset, total):]
 	all = all[:min(in.Limit, len(all))]
 	out := &changesOut{
-		Page: in.of(linePath+"/"+in.ID+"/stateHistory", len(all), int64(total)),
+		Page: in.Of(desk.LinePath+"/"+in.ID+"/stateHistory", len(all), int64(total)),
 		Body: make([]changeView, 0, len(all)),
 	}
 	for _, c := range all {
@@ -244,7 +245,7 @@ type supplementView struct {
 type supplementOut struct{ Body supplementView }
 
 func (a *api) supplementaryData(ctx context.Context, in *profileIn) (*supplementOut, error) {
-	i, v, err := a.resolve(ctx, in.SubscriptionID, in.MobileNumber)
+	i, v, err := a.Resolve(ctx, in.SubscriptionID, in.MobileNumber)
 	if err != nil {
 		return nil, err
 	}
@@ -294,7 +295,7 @@ type limitOut struct{ Body limitView }
 
 // limit sets a limit of a line, and shows both.
 func (a *api) limit(ctx context.Context, line string, to *money.Amount, set func(context.Context, id.ID, *money.Amount) (subscription.Line, error)) (*limitOut, error) {
-	i, _, err := a.resolve(ctx, line, "")
+	i, _, err := a.Resolve(ctx, line, "")
 	if err != nil {
 		return nil, err
 	}

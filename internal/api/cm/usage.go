@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/demarc-bss/demarc/internal/api/cm/desk"
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/auth"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
@@ -18,7 +19,7 @@ import (
 )
 
 const (
-	usagePath    = base + "/usage"
+	usagePath    = desk.Base + "/usage"
 	filePath     = usagePath + "/file"
 	suspensePath = usagePath + "/suspense"
 	// largestFile is how many bytes a file of usage records has at most.
@@ -28,14 +29,14 @@ const (
 
 func (a *api) usages() []op.Operation {
 	const tag = "Usage"
-	read := may("usage", auth.Get)
+	read := desk.May("usage", auth.Get)
 	example := map[string]any{"recordId": "msc1-000017", "msisdn": "41790000001", "usageType": "voice", "start": "2026-01-31T09:30:00Z", "quantity": 61, "otherNumber": "41441234567"}
 	return []op.Operation{
 		op.Handle(op.Operation{
 			ID: "cm.usage.batch", Method: http.MethodPost, Path: usagePath + "/batch", Tag: tag, Summary: "Take usage records in",
 			Description: "At most 1,000 records, rated at once. Each is answered by itself: what it was charged, why it waits in suspense, that it came before, or why it is refused. " +
 				"A record is known by its source and recordId, so a batch can be sent again.",
-			Permission: may("usage", auth.Post), Writes: true, Status: http.StatusOK, BodyLimit: 4 << 20,
+			Permission: desk.May("usage", auth.Post), Writes: true, Status: http.StatusOK, BodyLimit: 4 << 20,
 			Request: &op.Body{Example: map[string]any{"record": []any{example}}},
 		}, a.takeBatch),
 		{
@@ -43,7 +44,7 @@ func (a *api) usages() []op.Operation {
 			Description: "CSV with the names of its columns in the first line (recordId, msisdn, usageType, start, quantity and, where wanted, source, direction, duration, " +
 				"otherNumber, network, subscriptionId), or JSON, a record a line. A job takes it; its resource tells how far it is, and which rows are no records. The same file " +
 				"again is refused, and a record that came before is not charged again.",
-			Permission: may("usage", auth.Post), Writes: true, Status: http.StatusAccepted, BodyLimit: largestFile, Timeout: fileTime, Errors: []fault.Kind{fault.Conflict},
+			Permission: desk.May("usage", auth.Post), Writes: true, Status: http.StatusAccepted, BodyLimit: largestFile, Timeout: fileTime, Errors: []fault.Kind{fault.Conflict},
 			Params: []op.Param{
 				{Name: "name", In: "query", Schema: textSchema(), Description: "Name of the file.", Example: "msc1-20260131.csv"},
 				{Name: "source", In: "query", Schema: textSchema(), Description: "Who recorded what names no source; `network` by default."},
@@ -58,7 +59,7 @@ func (a *api) usages() []op.Operation {
 		},
 		op.Handle(op.Operation{
 			ID: "cm.usage.file.list", Method: http.MethodGet, Path: filePath, Tag: tag, Summary: "List files of usage records",
-			Description: "The newest first.", Permission: read, Status: http.StatusOK, Also: pages(),
+			Description: "The newest first.", Permission: read, Status: http.StatusOK, Also: desk.Pages(),
 		}, a.listFiles),
 		op.Handle(op.Operation{
 			ID: "cm.usage.file.get", Method: http.MethodGet, Path: filePath + "/{id}", Tag: tag, Summary: "Read how far a file of usage records is taken",
@@ -67,13 +68,13 @@ func (a *api) usages() []op.Operation {
 		}, a.getFile),
 		op.Handle(op.Operation{
 			ID: "cm.usage.suspense.list", Method: http.MethodGet, Path: suspensePath, Tag: tag, Summary: "List usage that could not be rated",
-			Description: "The oldest first, each with its reason.", Permission: read, Status: http.StatusOK, Also: pages(),
+			Description: "The oldest first, each with its reason.", Permission: read, Status: http.StatusOK, Also: desk.Pages(),
 		}, a.listSuspense),
 		op.Handle(op.Operation{
 			ID: "cm.usage.suspense.rerate", Method: http.MethodPost, Path: suspensePath + "/rerate", Tag: tag, Summary: "Rate usage again",
 			Description: "One usage, by its id, at once: one in suspense as if it came now, one that was charged after what it took was given back. Or, by a job, all " +
 				"that is in suspense for a reason, or all when none is given.",
-			Permission: may("usage", auth.Patch), Writes: true, Status: http.StatusAccepted, Errors: []fault.Kind{fault.NotFound, fault.Conflict},
+			Permission: desk.May("usage", auth.Patch), Writes: true, Status: http.StatusAccepted, Errors: []fault.Kind{fault.NotFound, fault.Conflict},
 			Request: &op.Body{Example: map[string]any{"reason": "noRate"}},
 		}, a.rerate),
 	}
@@ -157,7 +158,7 @@ func (a *api) prepareFile(r *op.Request) (op.Call, error) {
 	}, nil
 }
 
-func (a *api) listFiles(ctx context.Context, in *pageIn) (*listOut, error) {
+func (a *api) listFiles(ctx context.Context, in *desk.PageIn) (*listOut, error) {
 	page, err := a.Usage.Files.Docs(ctx, store.Query{Offset: in.Offset, Limit: in.Limit, Sort: []store.Sort{{Path: []string{"id"}, Desc: true, Type: store.Text}}})
 	if err != nil {
 		return nil, err
@@ -185,7 +186,7 @@ func (a *api) getFile(ctx context.Context, in *fileIn) (*fileOut, error) {
 }
 
 type suspenseIn struct {
-	pageIn
+	desk.PageIn
 	Reason usage.Reason `query:"reason" enum:"incomplete,unknownNumber,lineNotActive,noPlan,noTariff,noRate,tooOld,unrateable" doc:"Only what waits for this reason."`
 }
 
@@ -193,14 +194,14 @@ type suspenseIn struct {
 const tmfUsage = "/tmf-api/usageManagement/v4/usage"
 
 func (a *api) listSuspense(ctx context.Context, in *suspenseIn) (*listOut, error) {
-	if err := said(in.Request, "reason"); err != nil {
+	if err := desk.Said(in.Request, "reason"); err != nil {
 		return nil, err
 	}
 	page, err := a.Usage.Suspense(ctx, in.Reason, in.Offset, in.Limit)
 	if err != nil {
 		return nil, err
 	}
-	return listed(in.pageIn, suspensePath, tmfUsage, page)
+	return listed(in.PageIn, suspensePath, tmfUsage, page)
 }
 
 type rerateIn struct {

@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-json-experiment/json"
 
+	"github.com/demarc-bss/demarc/internal/api/cm/desk"
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/api/tmf630"
 	"github.com/demarc-bss/demarc/internal/auth"
@@ -23,7 +24,7 @@ import (
 )
 
 const (
-	voucherPath = base + "/voucher"
+	voucherPath = desk.Base + "/voucher"
 	batchPath   = voucherPath + "/batch"
 	batchByID   = batchPath + "/{id}"
 	// largestImport is how many bytes a file of vouchers has at most.
@@ -39,32 +40,32 @@ func (a *api) vouchers() []op.Operation {
 	refused := []fault.Kind{fault.NotFound, fault.Conflict, fault.Limit}
 	return []op.Operation{
 		op.Handle(op.Operation{
-			ID: "cm.subscription.voucherRecharge", Method: http.MethodPost, Path: linePath + "/voucherRecharge", Tag: tag,
+			ID: "cm.subscription.voucherRecharge", Method: http.MethodPost, Path: desk.LinePath + "/voucherRecharge", Tag: tag,
 			Summary: "Refill a subscription with a voucher",
 			Description: "Name the subscription by subscriptionId or mobileNumber. Every refusal has a code of its own: subscriberNotFound, barredFromRefill, " +
 				"refillTemporarilyBlocked, voucherUsedBySame, voucherUsedByOther, voucherUnavailable, voucherExpired, voucherStolenMissing, voucherDamaged, " +
 				"voucherPending, voucherTypeNotAccepted, accountInactive. Codes that are no voucher's are counted: after several in a row (5 by default) " +
 				"the subscription is blocked from refills for a while, and a dry run counts too.",
-			Permission: may("balance", auth.Post), Writes: true, Status: http.StatusCreated, Errors: refused, Before: a.admitVoucher, Codes: []string{"voucherCode"},
+			Permission: desk.May("balance", auth.Post), Writes: true, Status: http.StatusCreated, Errors: refused, Before: a.admitVoucher, Codes: []string{"voucherCode"},
 			Request: &op.Body{Example: map[string]any{"mobileNumber": "+41 79 000 00 00", "voucherCode": "1234 5678 9012 3456"}},
 		}, a.voucherRecharge),
 		op.Handle(op.Operation{
 			ID: "cm.voucher.get", Method: http.MethodGet, Path: voucherPath, Tag: tag, Summary: "Validate a voucher",
 			Description: "What a voucher is worth and whether it can be used; it is not spent. Name it by its serial number, or by its code in the header " +
 				"Voucher-Code: a code in an address would stand in logs.",
-			Permission: may("balance", auth.Get), Status: http.StatusOK, Errors: refused,
+			Permission: desk.May("balance", auth.Get), Status: http.StatusOK, Errors: refused,
 		}, a.getVoucher),
 		op.Handle(op.Operation{
 			ID: "cm.voucher.patch", Method: http.MethodPatch, Path: voucherPath + "/{serialNumber}", Tag: tag, Summary: "Block a voucher, or let it be used again",
 			Description: "By its serial number. A used voucher stays used, and one becomes available only if its batch is.",
-			Permission:  may("balance", auth.Patch), Writes: true, Status: http.StatusOK, Errors: []fault.Kind{fault.NotFound, fault.Conflict},
+			Permission:  desk.May("balance", auth.Patch), Writes: true, Status: http.StatusOK, Errors: []fault.Kind{fault.NotFound, fault.Conflict},
 			Request: &op.Body{Example: map[string]any{"voucherStatus": "stolenMissing", "statusReason": "van broken into"}},
 		}, a.patchVoucher),
 		op.Handle(op.Operation{
 			ID: "cm.voucherBatch.create", Method: http.MethodPost, Path: batchPath, Tag: tag, Summary: "Generate a batch of vouchers",
 			Description: "A job makes them; the batch tells how far it is. When its status is generated, its file can be handed out, once, and it can be made " +
 				"available. Until then its vouchers are worth nothing.",
-			Permission: may("balance", auth.Post), Writes: true, Status: http.StatusCreated, Errors: []fault.Kind{fault.Conflict},
+			Permission: desk.May("balance", auth.Post), Writes: true, Status: http.StatusCreated, Errors: []fault.Kind{fault.Conflict},
 			Request: &op.Body{Example: map[string]any{
 				"batchNumber": "2026-07", "count": 1000, "voucherAmount": map[string]any{"unit": "CHF", "value": 20}, "voucherShelfLife": "2036-12-31T00:00:00Z",
 			}},
@@ -72,16 +73,16 @@ func (a *api) vouchers() []op.Operation {
 		a.importBatch(tag),
 		op.Handle(op.Operation{
 			ID: "cm.voucherBatch.list", Method: http.MethodGet, Path: batchPath, Tag: tag, Summary: "List batches of vouchers",
-			Description: "The oldest first.", Permission: may("balance", auth.Get), Status: http.StatusOK, Also: pages(),
+			Description: "The oldest first.", Permission: desk.May("balance", auth.Get), Status: http.StatusOK, Also: desk.Pages(),
 		}, a.listBatches),
 		op.Handle(op.Operation{
 			ID: "cm.voucherBatch.get", Method: http.MethodGet, Path: batchByID, Tag: tag, Summary: "Read a batch of vouchers",
-			Description: "By its id or its number.", Permission: may("balance", auth.Get), Status: http.StatusOK, Errors: missing,
+			Description: "By its id or its number.", Permission: desk.May("balance", auth.Get), Status: http.StatusOK, Errors: missing,
 		}, a.getBatch),
 		op.Handle(op.Operation{
 			ID: "cm.voucherBatch.patch", Method: http.MethodPatch, Path: batchByID, Tag: tag, Summary: "Make a batch of vouchers available, or block it",
 			Description: "Holds at once for all its vouchers of which nothing else was said.",
-			Permission:  may("balance", auth.Patch), Writes: true, Status: http.StatusOK, Errors: []fault.Kind{fault.NotFound, fault.Conflict},
+			Permission:  desk.May("balance", auth.Patch), Writes: true, Status: http.StatusOK, Errors: []fault.Kind{fault.NotFound, fault.Conflict},
 			Request: &op.Body{Example: map[string]any{"voucherStatus": "available"}},
 		}, a.patchBatch),
 		a.handOut(tag),
@@ -112,7 +113,7 @@ type rechargeOut struct{ Body rechargeView }
 
 // refillLine finds the line of a refill.
 func (a *api) refillLine(ctx context.Context, r rechargeRequest) (id.ID, error) {
-	line, _, err := a.resolve(ctx, r.SubscriptionID, r.MobileNumber)
+	line, _, err := a.Resolve(ctx, r.SubscriptionID, r.MobileNumber)
 	if fault.KindOf(err) == fault.NotFound {
 		err = fault.New(fault.NotFound, voucher.SubscriberNotFound, "%s", fault.From(err).Message).At(fault.From(err).Attribute)
 	}
@@ -296,7 +297,7 @@ func (a *api) importBatch(tag string) op.Operation {
 		Description: "A CSV file with a heading: serialNumber, voucherCode (or pinHash, for vouchers of another installation with the same secret), and where they " +
 			"differ from what the query says voucherAmount, bonusAmount, voucherDuration (days), voucherShelfLife (a date or moment) and voucherStatus. " +
 			"A file in which a row is wrong is refused as a whole, with the lines; rows whose serial number or code another voucher has are told by the batch.",
-		Permission: may("balance", auth.Post), Writes: true, Status: http.StatusCreated, Errors: []fault.Kind{fault.Conflict},
+		Permission: desk.May("balance", auth.Post), Writes: true, Status: http.StatusCreated, Errors: []fault.Kind{fault.Conflict},
 		BodyLimit: largestImport, Timeout: importTime,
 		Params: []op.Param{
 			{Name: "voucherAmount", In: "query", Required: true, Description: "What one is worth, where its row does not say.", Schema: text(), Example: "20.00"},
@@ -356,7 +357,7 @@ func number(q url.Values, name string) (int, error) {
 }
 
 type listBatchesIn struct {
-	pageIn
+	desk.PageIn
 	Status voucher.State `query:"voucherStatus" enum:"generating,generated,available,pending,blocked,stolenMissing,damaged" doc:"Only batches in this state."`
 }
 
@@ -366,7 +367,7 @@ type listBatchesOut struct {
 }
 
 func (a *api) listBatches(ctx context.Context, in *listBatchesIn) (*listBatchesOut, error) {
-	if err := said(in.Request, "voucherStatus"); err != nil {
+	if err := desk.Said(in.Request, "voucherStatus"); err != nil {
 		return nil, err
 	}
 	q := store.Query{Offset: in.Offset, Limit: in.Limit}
@@ -377,8 +378,8 @@ func (a *api) listBatches(ctx context.Context, in *listBatchesIn) (*listBatchesO
 	if err != nil {
 		return nil, err
 	}
-	out := &listBatchesOut{Page: in.of(batchPath, len(page.Items), page.Total)}
-	out.Body, err = viewed(page, func(i id.ID, b voucher.Batch) batchView { return showBatch(in.Request, i, b) })
+	out := &listBatchesOut{Page: in.Of(batchPath, len(page.Items), page.Total)}
+	out.Body, err = desk.Viewed(page, func(i id.ID, b voucher.Batch) batchView { return showBatch(in.Request, i, b) })
 	return out, err
 }
 
@@ -420,7 +421,7 @@ func (a *api) handOut(tag string) op.Operation {
 		ID: "cm.voucherBatch.file", Method: http.MethodPost, Path: batchByID + "/file", Tag: tag, Summary: "Hand out a batch's serial numbers and codes",
 		Description: "A CSV file with the columns serialNumber and voucherCode. The codes are not kept: a file that is lost on its way is replaced by a new batch, " +
 			"and costs nothing as long as this one was not made available.",
-		Permission: may("balance", auth.Post), Writes: true, Reveals: true, Status: http.StatusOK, Timeout: importTime,
+		Permission: desk.May("balance", auth.Post), Writes: true, Reveals: true, Status: http.StatusOK, Timeout: importTime,
 		Errors:   []fault.Kind{fault.NotFound, fault.Conflict},
 		Params:   []op.Param{{Name: "id", In: "path", Required: true, Description: "Id or number of the batch.", Schema: &huma.Schema{Type: huma.TypeString}}},
 		Response: &op.Body{ContentTypes: []string{"text/csv"}, Schema: &huma.Schema{Type: huma.TypeString}, Example: "serialNumber,voucherCode\n2026-07-0000001,1234567890123456\n"},

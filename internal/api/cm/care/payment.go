@@ -1,4 +1,4 @@
-package cm
+package care
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/demarc-bss/demarc/internal/api/cm/desk"
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/auth"
 	"github.com/demarc-bss/demarc/internal/kernel/fault"
@@ -27,7 +28,7 @@ func (a *api) payments() []op.Operation {
 		http.StatusAccepted:        "The gateway's answer is not known yet. It is asked until it is: read the payment again.",
 		http.StatusPaymentRequired: "The gateway declined: nothing was charged.",
 	}
-	may := func(v auth.Verb) []auth.Permission { return may("billingAccount", v) }
+	may := func(v auth.Verb) []auth.Permission { return desk.May("billingAccount", v) }
 	return append(a.paymentTokens(),
 		op.Handle(op.Operation{
 			ID: "cm.paymentCharge.create", Method: http.MethodPost, Path: gatewayPath + "/applyPaymentCharge", Tag: tag, Summary: "Charge an account",
@@ -111,9 +112,9 @@ type chargeView struct {
 func refusalOf(s payment.State, why string) (code, reason string) {
 	switch s {
 	case payment.Denied:
-		return "paymentDeclined", first(why, "the payment gateway declined")
+		return "paymentDeclined", desk.First(why, "the payment gateway declined")
 	case payment.Failed:
-		return "paymentFailed", first(why, "the payment failed")
+		return "paymentFailed", desk.First(why, "the payment failed")
 	}
 	return "", ""
 }
@@ -163,7 +164,7 @@ func paymentKey(ctx context.Context, r *op.Request, external string) (string, er
 	if err != nil {
 		return "", err
 	}
-	client := first(sc.Actor().Client, sc.Actor().Subject)
+	client := desk.First(sc.Actor().Client, sc.Actor().Subject)
 	if len(key) > 150 || len(client) > 80 {
 		return "", fault.Invalidf("Idempotency-Key", "must have at most 150 characters here")
 	}
@@ -184,7 +185,7 @@ func (a *api) chargeOrder(ctx context.Context, r *op.Request, in chargeRequest) 
 		o.Tax = *in.Tax
 	}
 	if in.SubscriptionID != "" || in.MobileNumber != "" {
-		i, v, err := a.resolve(ctx, in.SubscriptionID, in.MobileNumber)
+		i, v, err := a.Resolve(ctx, in.SubscriptionID, in.MobileNumber)
 		if err != nil {
 			return o, err
 		}

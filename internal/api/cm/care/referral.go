@@ -1,10 +1,11 @@
-package cm
+package care
 
 import (
 	"context"
 	"net/http"
 	"time"
 
+	"github.com/demarc-bss/demarc/internal/api/cm/desk"
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/api/tmf630"
 	"github.com/demarc-bss/demarc/internal/auth"
@@ -15,19 +16,19 @@ import (
 	"github.com/demarc-bss/demarc/internal/referral"
 )
 
-const rafPath = base + "/raf"
+const rafPath = desk.Base + "/raf"
 
 func (a *api) referrals() []op.Operation {
 	const tag = "ReferAFriend"
 	refused := []fault.Kind{fault.NotFound, fault.Conflict}
 	return []op.Operation{
 		op.Handle(op.Operation{
-			ID: "cm.raf.validate", Method: http.MethodPost, Path: rafPath + "/referrer/validation", Aliases: []string{rafPath + "/validation", alias + "/raf/validation"}, Tag: tag,
+			ID: "cm.raf.validate", Method: http.MethodPost, Path: rafPath + "/referrer/validation", Aliases: []string{rafPath + "/validation", desk.Alias + "/raf/validation"}, Tag: tag,
 			Summary: "Validate a referrer",
 			Description: "Whether a customer can be recommended with a referral code. It changes nothing. The referralCode of the answer is what an order, a shopping cart " +
 				"(`PATCH /api/shoppingCart/{id}`) and `POST /api/raf/apply` take. Refusals: referralCodeUnknown, selfReferral, alreadyReferred, notEligibleForReferral, " +
 				"referralLimitReached, referralNotAvailable.",
-			Permission: may("customer", auth.Get), Status: http.StatusOK, Errors: refused,
+			Permission: desk.May("customer", auth.Get), Status: http.StatusOK, Errors: refused,
 			Request: &op.Body{Example: map[string]any{
 				"referrer": map[string]any{"referralCode": "7KQ2M-XW4FA"}, "referred": map[string]any{"accountID": "48120937"},
 			}},
@@ -36,23 +37,23 @@ func (a *api) referrals() []op.Operation {
 			ID: "cm.raf.apply", Method: http.MethodPost, Path: rafPath + "/apply", Tag: tag, Summary: "Apply a referral to an active subscription",
 			Description: "Rewards both sides, at once or on the day that the service provider's policy says. Possible for some time after the subscription's activation (30 days " +
 				"by default), and once for a customer; the same again answers 200.",
-			Permission: may("customer", auth.Patch), Writes: true, Status: http.StatusCreated, Also: map[int]string{http.StatusOK: "It was applied before."}, Errors: refused,
+			Permission: desk.May("customer", auth.Patch), Writes: true, Status: http.StatusCreated, Also: map[int]string{http.StatusOK: "It was applied before."}, Errors: refused,
 			Request: &op.Body{Example: map[string]any{"referralCode": "7KQ2M-XW4FA", "subscriptionId": "sub_06c3v4m8r1e2k7t9w5x0y3z4a6"}},
 		}, a.applyReferral),
 		op.Handle(op.Operation{
-			ID: "cm.raf.history", Method: http.MethodGet, Path: rafPath + "/history/{id}", Aliases: []string{rafPath + "/histoy/{id}", alias + "/raf/histoy/{id}"}, Tag: tag,
+			ID: "cm.raf.history", Method: http.MethodGet, Path: rafPath + "/history/{id}", Aliases: []string{rafPath + "/histoy/{id}", desk.Alias + "/raf/histoy/{id}"}, Tag: tag,
 			Summary:     "List a customer's referrals",
 			Description: "Whom a customer recommended, and by whom it was. By the customer's id, an account's id or number, or a subscription's id or mobile number.",
-			Permission:  may("customer", auth.Get), Status: http.StatusOK, Also: pages(), Errors: []fault.Kind{fault.NotFound},
+			Permission:  desk.May("customer", auth.Get), Status: http.StatusOK, Also: desk.Pages(), Errors: []fault.Kind{fault.NotFound},
 		}, a.referralHistory),
 		op.Handle(op.Operation{
 			ID: "cm.raf.code", Method: http.MethodGet, Path: rafPath + "/referralCode/{id}", Tag: tag, Summary: "Read a customer's referral code",
 			Description: "Each customer has one. By the customer's id, an account's id or number, or a subscription's id or mobile number.",
-			Permission:  may("customer", auth.Get), Status: http.StatusOK, Errors: []fault.Kind{fault.NotFound},
+			Permission:  desk.May("customer", auth.Get), Status: http.StatusOK, Errors: []fault.Kind{fault.NotFound},
 		}, a.codeByID),
 		op.Handle(op.Operation{
 			ID: "cm.raf.codes", Method: http.MethodGet, Path: rafPath + "/referralCode", Tag: tag, Summary: "Find a referral code",
-			Description: "The code of a customer, or whose a code is.", Permission: may("customer", auth.Get), Status: http.StatusOK, Errors: refused,
+			Description: "The code of a customer, or whose a code is.", Permission: desk.May("customer", auth.Get), Status: http.StatusOK, Errors: refused,
 		}, a.codeByQuery),
 	}
 }
@@ -146,7 +147,7 @@ func (a *api) validateReferral(ctx context.Context, in *validationIn) (*validati
 
 // codeFrom is the code that a request names, once or twice; who else is named as the referrer has it.
 func (a *api) codeFrom(ctx context.Context, code string, r referrerKey) (string, error) {
-	code = first(code, r.Code)
+	code = desk.First(code, r.Code)
 	if code == "" {
 		return "", fault.Invalidf("referralCode", "referralCode is mandatory")
 	}
@@ -198,7 +199,7 @@ func (a *api) applyReferral(ctx context.Context, in *applyIn) (*referralOut, err
 	if err != nil {
 		return nil, err
 	}
-	line, v, err := a.resolve(ctx, first(b.SubscriptionID, b.Referred.SubscriptionID), first(b.MobileNumber, b.Referred.MobileNumber))
+	line, v, err := a.Resolve(ctx, desk.First(b.SubscriptionID, b.Referred.SubscriptionID), desk.First(b.MobileNumber, b.Referred.MobileNumber))
 	if err != nil {
 		return nil, err
 	}
@@ -271,7 +272,7 @@ func referralShown(side string, i id.ID, v referral.Referral) referralView {
 }
 
 type historyIn struct {
-	pageIn
+	desk.PageIn
 	ID string `path:"id" doc:"The customer: its id, or an account's id or number, or a subscription's id or mobile number."`
 }
 
@@ -289,7 +290,7 @@ func (a *api) referralHistory(ctx context.Context, in *historyIn) (*historyOut, 
 	if err != nil {
 		return nil, err
 	}
-	out := &historyOut{Page: in.of(rafPath+"/history/"+in.ID, len(all), total), Body: []referralView{}}
+	out := &historyOut{Page: in.Of(rafPath+"/history/"+in.ID, len(all), total), Body: []referralView{}}
 	for _, e := range all {
 		out.Body = append(out.Body, referralShown(e.Side, e.ID, e.Referral))
 	}
@@ -336,7 +337,7 @@ type codesIn struct {
 }
 
 func (a *api) codeByQuery(ctx context.Context, in *codesIn) (*codeOut, error) {
-	if err := said(in.Request, "referralCode", "customerId", "accountID", "subscriptionId", "mobileNumber"); err != nil {
+	if err := desk.Said(in.Request, "referralCode", "customerId", "accountID", "subscriptionId", "mobileNumber"); err != nil {
 		return nil, err
 	}
 	who, err := a.whose(ctx, "", sideKey{in.CustomerID, in.AccountID, in.SubscriptionID, in.MobileNumber})
@@ -362,3 +363,6 @@ func (a *api) codeByQuery(ctx context.Context, in *codesIn) (*codeOut, error) {
 	}
 	return codeShown(c), nil
 }
+
+// named is an attribute or parameter with what it says.
+type named struct{ name, value string }

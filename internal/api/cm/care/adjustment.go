@@ -1,4 +1,4 @@
-package cm
+package care
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/demarc-bss/demarc/internal/adjustment"
+	"github.com/demarc-bss/demarc/internal/api/cm/desk"
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/api/tmf630"
 	"github.com/demarc-bss/demarc/internal/auth"
@@ -26,7 +27,7 @@ import (
 )
 
 const (
-	adjustmentPath = linePath + "/adjustment"
+	adjustmentPath = desk.LinePath + "/adjustment"
 	adjustmentByID = adjustmentPath + "/{adjustmentId}"
 )
 
@@ -38,7 +39,7 @@ func (a *api) adjustments() []op.Operation {
 			Description: "Gives money or an allowance to a subscription, or takes it away (an amount below 0). Within the caller's limit it is carried out at once, " +
 				"and its status is COMPLETED; above, it waits as PENDING_APPROVAL until somebody else approves it. The same externalTransactionNumber with the " +
 				"same content is the same adjustment: it answers 200.",
-			Permission: may("subscription", auth.Post), Writes: true, Status: http.StatusCreated, Also: map[int]string{http.StatusOK: "It was asked for before, under the same externalTransactionNumber."},
+			Permission: desk.May("subscription", auth.Post), Writes: true, Status: http.StatusCreated, Also: map[int]string{http.StatusOK: "It was asked for before, under the same externalTransactionNumber."},
 			Errors: []fault.Kind{fault.NotFound, fault.Conflict},
 			Request: &op.Body{Example: map[string]any{
 				"accountID": "48120937", "subscriptionId": "sub_06c3v4m8r1e2k7t9w5x0y3z4a6", "mobileNumber": "+41 79 000 00 00",
@@ -49,16 +50,16 @@ func (a *api) adjustments() []op.Operation {
 			ID: "cm.adjustment.list", Method: http.MethodGet, Path: adjustmentPath, Tag: tag, Summary: "List adjustments",
 			Description: "Those of a subscription, the newest first: accountID and subscriptionId are mandatory. With a statusId they may be left out: that lists what " +
 				"waits for approval at the service provider. `from` is included and `to` is not.",
-			Permission: may(auth.Adjustment, auth.Get), Status: http.StatusOK, Also: pages(), Errors: []fault.Kind{fault.NotFound, fault.Conflict},
+			Permission: desk.May(auth.Adjustment, auth.Get), Status: http.StatusOK, Also: desk.Pages(), Errors: []fault.Kind{fault.NotFound, fault.Conflict},
 			Params: []op.Param{{Name: "from", In: "query", Example: "2026-01-01"}, {Name: "to", In: "query", Example: "2026-02-01"}},
 		}, a.listAdjustments),
 		op.Handle(op.Operation{
 			ID: "cm.adjustment.reasons", Method: http.MethodGet, Path: adjustmentPath + "/reason", Tag: tag, Summary: "List the reasons for adjustments",
-			Description: "The service provider's catalogue (its policy's adjustment.reason), or demarc's own.", Permission: may(auth.Adjustment, auth.Get), Status: http.StatusOK,
+			Description: "The service provider's catalogue (its policy's adjustment.reason), or demarc's own.", Permission: desk.May(auth.Adjustment, auth.Get), Status: http.StatusOK,
 		}, a.adjustmentReasons),
 		op.Handle(op.Operation{
 			ID: "cm.adjustment.get", Method: http.MethodGet, Path: adjustmentByID, Tag: tag, Summary: "Read an adjustment",
-			Description: "Its ETag names the version that is approved with If-Match.", Permission: may(auth.Adjustment, auth.Get), Status: http.StatusOK,
+			Description: "Its ETag names the version that is approved with If-Match.", Permission: desk.May(auth.Adjustment, auth.Get), Status: http.StatusOK,
 			Errors: []fault.Kind{fault.NotFound},
 		}, a.getAdjustment),
 		op.Handle(op.Operation{
@@ -67,7 +68,7 @@ func (a *api) adjustments() []op.Operation {
 				"approveAdjustment, or approveAdjsutment as the guide spells it); not both at once. Who asked for it or edited it does not approve it, under whatever role, " +
 				"client or token, but may reject it, which takes it back. An approval is judged by the limits that hold then, and carried out at once: the status is COMPLETED " +
 				"then or, when it cannot be, FAILED with its reason. Once a request was edited, an approval says which version it is of (If-Match, or version).",
-			Permission: may(auth.Adjustment, auth.Patch), Writes: true, Status: http.StatusOK, Errors: []fault.Kind{fault.NotFound, fault.Conflict, fault.Stale},
+			Permission: desk.May(auth.Adjustment, auth.Patch), Writes: true, Status: http.StatusOK, Errors: []fault.Kind{fault.NotFound, fault.Conflict, fault.Stale},
 			Request: &op.Body{Example: map[string]any{"status": "APPROVED", "decisionNote": "as agreed on the phone"}},
 		}, a.patchAdjustment),
 	}
@@ -220,11 +221,11 @@ type ownedLine struct{ id, account id.ID }
 
 // adjustedLine is the line of an account that an id or a number names, or both.
 func (a *api) adjustedLine(ctx context.Context, accountID, subscriptionID, mobileNumber string) (ownedLine, error) {
-	i, v, err := a.resolve(ctx, subscriptionID, mobileNumber)
+	i, v, err := a.Resolve(ctx, subscriptionID, mobileNumber)
 	if err != nil {
 		return ownedLine{}, err
 	}
-	account, err := a.accountID(ctx, accountID)
+	account, err := a.AccountID(ctx, accountID)
 	if err != nil {
 		return ownedLine{}, fault.From(err).At("accountID")
 	}
@@ -238,7 +239,7 @@ func (a *api) adjustedLine(ctx context.Context, accountID, subscriptionID, mobil
 }
 
 type adjustmentsIn struct {
-	pageIn
+	desk.PageIn
 	AccountID      string `query:"accountID" doc:"Id or number of the account; accountId is the same."`
 	Lower          string `query:"accountId"`
 	SubscriptionID string `query:"subscriptionId" doc:"Id of the subscription; its mobile number is understood too."`
@@ -254,7 +255,7 @@ type adjustmentsOut struct {
 }
 
 func (a *api) listAdjustments(ctx context.Context, in *adjustmentsIn) (*adjustmentsOut, error) {
-	if err := said(in.Request, "accountID", "accountId", "subscriptionId", "from", "to", "statusId", "bundleAdjustment"); err != nil {
+	if err := desk.Said(in.Request, "accountID", "accountId", "subscriptionId", "from", "to", "statusId", "bundleAdjustment"); err != nil {
 		return nil, err
 	}
 	filters, err := a.adjustmentFilters(ctx, in)
@@ -267,12 +268,12 @@ func (a *api) listAdjustments(ctx context.Context, in *adjustmentsIn) (*adjustme
 	if err != nil {
 		return nil, err
 	}
-	out := &adjustmentsOut{Page: in.of(adjustmentPath, len(page.Items), page.Total), Body: []adjustmentView{}}
+	out := &adjustmentsOut{Page: in.Of(adjustmentPath, len(page.Items), page.Total), Body: []adjustmentView{}}
 	versions := make(map[id.ID]int64, len(page.Items))
 	for _, d := range page.Items {
 		versions[d.ID] = d.Version
 	}
-	out.Body, err = viewed(page, func(i id.ID, v adjustment.Adjustment) adjustmentView {
+	out.Body, err = desk.Viewed(page, func(i id.ID, v adjustment.Adjustment) adjustmentView {
 		return adjusted(in.Request.BaseURL, i, versions[i], v)
 	})
 	return out, err
@@ -282,7 +283,7 @@ func (a *api) adjustmentFilters(ctx context.Context, in *adjustmentsIn) (all []s
 	add := func(name string, op store.Op, t store.Type, value string) {
 		all = append(all, store.Filter{Path: []string{name}, Op: op, Values: []string{value}, Type: t})
 	}
-	if account := first(in.AccountID, in.Lower); account != "" || in.SubscriptionID != "" || in.StatusID == "" {
+	if account := desk.First(in.AccountID, in.Lower); account != "" || in.SubscriptionID != "" || in.StatusID == "" {
 		var wrong fault.Several
 		if account == "" {
 			wrong.Invalidf("accountID", "accountID is mandatory, unless a statusId is given alone")

@@ -1,10 +1,11 @@
-package cm
+package care
 
 import (
 	"context"
 	"net/http"
 	"time"
 
+	"github.com/demarc-bss/demarc/internal/api/cm/desk"
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/api/tmf630"
 	"github.com/demarc-bss/demarc/internal/auth"
@@ -16,7 +17,7 @@ import (
 
 func (a *api) schedules() []op.Operation {
 	const tag = "Payment schedule"
-	look, may := may("billingAccount", auth.Get), may("billingAccount", auth.Patch)
+	look, may := desk.May("billingAccount", auth.Get), desk.May("billingAccount", auth.Patch)
 	missing, refused := []fault.Kind{fault.NotFound}, []fault.Kind{fault.NotFound, fault.Conflict}
 	return []op.Operation{
 		op.Handle(op.Operation{
@@ -37,7 +38,7 @@ func (a *api) schedules() []op.Operation {
 		}, a.readSchedule),
 		op.Handle(op.Operation{
 			ID: "cm.schedule.list", Method: http.MethodGet, Path: gatewayPath + "/schedule", Tag: tag, Summary: "List automatic top-ups",
-			Description: "The oldest first, those that are over too.", Permission: look, Status: http.StatusOK, Also: pages(), Errors: missing,
+			Description: "The oldest first, those that are over too.", Permission: look, Status: http.StatusOK, Also: desk.Pages(), Errors: missing,
 		}, a.listSchedules),
 		op.Handle(op.Operation{
 			ID: "cm.schedule.patch", Method: http.MethodPatch, Path: gatewayPath + "/updateSchedule", Tag: tag, Summary: "Change an automatic top-up",
@@ -149,7 +150,7 @@ func (a *api) moment(ctx context.Context, attribute, text string) (*time.Time, e
 
 // scheduleLine finds the line of a schedule under the code that operators' systems know.
 func (a *api) scheduleLine(ctx context.Context, subscriptionID, mobileNumber string) (id.ID, error) {
-	line, _, err := a.resolve(ctx, subscriptionID, mobileNumber)
+	line, _, err := a.Resolve(ctx, subscriptionID, mobileNumber)
 	if fault.KindOf(err) == fault.NotFound {
 		err = fault.New(fault.NotFound, autotopup.CodeNoSubscription, "%s", fault.From(err).Message).At("subscriptionId")
 	}
@@ -200,7 +201,7 @@ type scheduleKey struct {
 }
 
 type readScheduleIn struct {
-	lineKey
+	desk.LineKey
 	ID id.ID `query:"scheduleID" doc:"Id of the schedule, as createSchedule gave it."`
 }
 
@@ -231,8 +232,8 @@ func (a *api) readSchedule(ctx context.Context, in *readScheduleIn) (*scheduleOu
 }
 
 type listSchedulesIn struct {
-	pageIn
-	lineKey
+	desk.PageIn
+	desk.LineKey
 	AccountID id.ID            `query:"accountID" doc:"Only schedules that this account pays."`
 	TokenID   id.ID            `query:"tokenID" doc:"Only schedules that this token pays."`
 	Status    autotopup.Status `query:"status" enum:"active,suspended,completed,ended" doc:"Only schedules in this state."`
@@ -244,7 +245,7 @@ type listSchedulesOut struct {
 }
 
 func (a *api) listSchedules(ctx context.Context, in *listSchedulesIn) (*listSchedulesOut, error) {
-	if err := said(in.Request, "accountID", "tokenID", "status", "subscriptionId", "mobileNumber"); err != nil {
+	if err := desk.Said(in.Request, "accountID", "tokenID", "status", "subscriptionId", "mobileNumber"); err != nil {
 		return nil, err
 	}
 	asked := autotopup.Asked{Account: in.AccountID, Token: in.TokenID, Status: in.Status, Offset: in.Offset, Limit: in.Limit}
@@ -259,8 +260,8 @@ func (a *api) listSchedules(ctx context.Context, in *listSchedulesIn) (*listSche
 	if err != nil {
 		return nil, err
 	}
-	out := &listSchedulesOut{Page: in.of(gatewayPath+"/schedule", len(page.Items), page.Total)}
-	out.Body, err = viewed(page, showSchedule)
+	out := &listSchedulesOut{Page: in.Of(gatewayPath+"/schedule", len(page.Items), page.Total)}
+	out.Body, err = desk.Viewed(page, showSchedule)
 	return out, err
 }
 

@@ -1,10 +1,11 @@
-package cm
+package care
 
 import (
 	"context"
 	"net/http"
 	"time"
 
+	"github.com/demarc-bss/demarc/internal/api/cm/desk"
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/api/tmf630"
 	"github.com/demarc-bss/demarc/internal/auth"
@@ -15,15 +16,15 @@ import (
 )
 
 const (
-	gatewayPath = base + "/paymentGatewayIntegration"
-	methodPath  = base + "/paymentMethod"
+	gatewayPath = desk.Base + "/paymentGatewayIntegration"
+	methodPath  = desk.Base + "/paymentMethod"
 	methodByID  = methodPath + "/{id}"
 )
 
 // paymentTokens are the operations on tokens and on the one method that an account has stored.
 func (a *api) paymentTokens() []op.Operation {
 	const tag, method = "Payment token", "Payment method"
-	may := func(v auth.Verb) []auth.Permission { return may("billingAccount", v) }
+	may := func(v auth.Verb) []auth.Permission { return desk.May("billingAccount", v) }
 	missing, refused := []fault.Kind{fault.NotFound}, []fault.Kind{fault.NotFound, fault.Conflict}
 	card := map[string]any{"accountID": "bac_06c3v4m8r1e2k7t9w5x0y3z4a6", "tokenValue": "tok_success_4711", "maskedCardNumber": "4242", "expiryDate": "2031/04"}
 	return []op.Operation{
@@ -50,7 +51,7 @@ func (a *api) paymentTokens() []op.Operation {
 		}, a.deleteToken),
 		op.Handle(op.Operation{
 			ID: "cm.paymentMethod.list", Method: http.MethodGet, Path: methodPath, Tag: method, Summary: "List stored payment methods",
-			Description: "That of an account, or all.", Permission: may(auth.Get), Status: http.StatusOK, Also: pages(),
+			Description: "That of an account, or all.", Permission: may(auth.Get), Status: http.StatusOK, Also: desk.Pages(),
 		}, a.listMethods),
 		op.Handle(op.Operation{
 			ID: "cm.paymentMethod.create", Method: http.MethodPost, Path: methodPath, Tag: method, Summary: "Store a payment method for an account",
@@ -122,7 +123,7 @@ func (a *api) createToken(ctx context.Context, in *createTokenIn) (*createTokenO
 
 // owner finds an account by its id or its number.
 func (a *api) owner(ctx context.Context, name string) (id.ID, error) {
-	i, err := a.accountID(ctx, name)
+	i, err := a.AccountID(ctx, name)
 	if err != nil {
 		return "", fault.From(err).At("accountID")
 	}
@@ -194,7 +195,7 @@ func showMethod(r *op.Request, i id.ID, m payment.Method) methodView {
 }
 
 type listMethodsIn struct {
-	pageIn
+	desk.PageIn
 	AccountID string `query:"accountID" doc:"Only that of this account, by its id or its number."`
 }
 
@@ -204,7 +205,7 @@ type listMethodsOut struct {
 }
 
 func (a *api) listMethods(ctx context.Context, in *listMethodsIn) (*listMethodsOut, error) {
-	if err := said(in.Request, "accountID"); err != nil {
+	if err := desk.Said(in.Request, "accountID"); err != nil {
 		return nil, err
 	}
 	page := store.Page{}
@@ -229,9 +230,9 @@ func (a *api) listMethods(ctx context.Context, in *listMethodsIn) (*listMethodsO
 			return nil, err
 		}
 	}
-	out := &listMethodsOut{Page: in.of(methodPath, len(page.Items), page.Total)}
+	out := &listMethodsOut{Page: in.Of(methodPath, len(page.Items), page.Total)}
 	var err error
-	out.Body, err = viewed(page, func(i id.ID, m payment.Method) methodView { return showMethod(in.Request, i, m) })
+	out.Body, err = desk.Viewed(page, func(i id.ID, m payment.Method) methodView { return showMethod(in.Request, i, m) })
 	return out, err
 }
 

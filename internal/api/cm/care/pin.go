@@ -1,4 +1,4 @@
-package cm
+package care
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/demarc-bss/demarc/internal/api/cm/desk"
 	"github.com/demarc-bss/demarc/internal/api/op"
 	"github.com/demarc-bss/demarc/internal/auth"
 	"github.com/demarc-bss/demarc/internal/credential"
@@ -15,7 +16,7 @@ import (
 	"github.com/demarc-bss/demarc/internal/kernel/msisdn"
 )
 
-const pinPath = base + "/pin"
+const pinPath = desk.Base + "/pin"
 
 func (a *api) pins() []op.Operation {
 	const tag = "PIN"
@@ -33,42 +34,42 @@ func (a *api) pins() []op.Operation {
 		op.Handle(op.Operation{
 			ID: "cm.pin.generate", Method: http.MethodPost, Path: pinPath + "/generate", Tag: tag, Summary: "Generate a PIN and send it to the subscriber",
 			Description: "Name the subscriber by msisdn. The PIN takes the place of the one before and is nowhere in the answer. It is sent a few times an hour at most.",
-			Permission:  may("pin", auth.Post), Writes: true, Status: http.StatusCreated, Errors: refused, Request: example(), Before: a.drawPIN,
+			Permission:  desk.May("pin", auth.Post), Writes: true, Status: http.StatusCreated, Errors: refused, Request: example(), Before: a.drawPIN,
 		}, a.generatePIN),
 		op.Handle(op.Operation{
 			ID: "cm.pin.set", Method: http.MethodPost, Path: pinPath + "/set", Tag: tag, Summary: "Set a subscriber's PIN",
 			Description: "To one that was chosen: digits, no row of them, no repetition, no part of the number. It unlocks the PIN, and the subscriber is told that it was changed.",
-			Permission:  may("pin", auth.Post), Writes: true, Status: http.StatusOK, Errors: refused, Request: example("pin", "8371"), Before: a.choosePIN,
+			Permission:  desk.May("pin", auth.Post), Writes: true, Status: http.StatusOK, Errors: refused, Request: example("pin", "8371"), Before: a.choosePIN,
 		}, a.setPIN),
 		op.Handle(op.Operation{
 			ID: "cm.pin.reset", Method: http.MethodPost, Path: pinPath + "/reset", Tag: tag, Summary: "Reset a subscriber's PIN",
 			Description: "A new PIN is generated and sent to the subscriber, and what was locked is unlocked. 404 (noPin) for a subscriber without a PIN.",
-			Permission:  may("pin", auth.Post), Writes: true, Status: http.StatusOK, Errors: refused, Request: example(), Before: a.drawPIN,
+			Permission:  desk.May("pin", auth.Post), Writes: true, Status: http.StatusOK, Errors: refused, Request: example(), Before: a.drawPIN,
 		}, a.resetPIN),
 		op.Handle(op.Operation{
 			ID: "cm.pin.change", Method: http.MethodPost, Path: pinPath + "/change", Tag: tag, Summary: "Change a subscriber's PIN",
 			Description: "By who knows the old one. " + counted,
-			Permission:  may("pin", auth.Post), Writes: true, Status: http.StatusOK, Errors: refused, Request: example("oldPin", "8371", "newPin", "2946"), Before: a.provePIN,
+			Permission:  desk.May("pin", auth.Post), Writes: true, Status: http.StatusOK, Errors: refused, Request: example("oldPin", "8371", "newPin", "2946"), Before: a.provePIN,
 		}, a.changePIN),
 		op.Handle(op.Operation{
 			ID: "cm.pin.verify", Method: http.MethodPost, Path: pinPath + "/verify", Tag: tag, Summary: "Verify a subscriber's PIN",
 			Description: "A wrong PIN is 400 (wrongPin), and so is any where there is none. " + counted,
-			Permission:  may("pin", auth.Post), Status: http.StatusOK, Errors: refused, Request: example("pin", "8371"),
+			Permission:  desk.May("pin", auth.Post), Status: http.StatusOK, Errors: refused, Request: example("pin", "8371"),
 		}, a.verifyPIN),
 		op.Handle(op.Operation{
 			ID: "cm.pin.unlock", Method: http.MethodPost, Path: pinPath + "/unlock", Tag: tag, Summary: "Unlock a subscriber's PIN",
 			Description: "After too many wrong tries; the PIN stays.",
-			Permission:  may("pin", auth.Patch), Writes: true, Status: http.StatusOK, Errors: missing, Request: example(),
+			Permission:  desk.May("pin", auth.Patch), Writes: true, Status: http.StatusOK, Errors: missing, Request: example(),
 		}, a.unlockPIN),
 		op.Handle(op.Operation{
 			ID: "cm.pin.get", Method: http.MethodGet, Path: pinPath, Tag: tag, Summary: "How it stands with a subscriber's PIN",
 			Description: "Since when there is one, and whether it is locked. 404 (noPin) for a subscriber without a PIN.",
-			Permission:  may("pin", auth.Get), Status: http.StatusOK, Errors: missing,
+			Permission:  desk.May("pin", auth.Get), Status: http.StatusOK, Errors: missing,
 		}, a.getPIN),
 		op.Handle(op.Operation{
 			ID: "cm.pin.delete", Method: http.MethodDelete, Path: pinPath, Tag: tag, Summary: "Delete a subscriber's PIN",
 			Description: "404 (noPin) for a subscriber without a PIN.",
-			Permission:  may("pin", auth.Delete), Writes: true, Status: http.StatusNoContent, Errors: missing,
+			Permission:  desk.May("pin", auth.Delete), Writes: true, Status: http.StatusNoContent, Errors: missing,
 		}, a.deletePIN),
 	}
 }
@@ -83,11 +84,11 @@ type SubscriberNamed struct {
 
 // subscriber finds the line that PINs are for.
 func (a *api) subscriber(ctx context.Context, r SubscriberNamed) (id.ID, error) {
-	number := first(r.MSISDN, r.MobileNumber)
+	number := desk.First(r.MSISDN, r.MobileNumber)
 	if number == "" && r.SubscriptionID == "" {
 		return "", fault.Invalidf("msisdn", "say whose PIN: msisdn is the subscriber's mobile number")
 	}
-	i, _, err := a.resolve(ctx, r.SubscriptionID, number)
+	i, _, err := a.Resolve(ctx, r.SubscriptionID, number)
 	return i, err
 }
 
