@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -162,9 +163,21 @@ func states(v adjustment.Adjustment) string {
 // refused holds that an error is a refusal with a code.
 func (d *desk) refused(what string, err error, code fault.Code) {
 	d.Helper()
-	if f := fault.From(err); f == nil || f.Code != code || f.Kind == fault.Internal {
+	if f := fault.From(err); f == nil || f.Code != code || f.Kind == fault.Internal || !utf8.ValidString(f.Message) {
 		d.Errorf("%s: %v, want %s", what, err, code)
 	}
+}
+
+func TestARefusalCutsNoCharacter(t *testing.T) {
+	d := open(t, "sqlite")
+	o := d.order("1 CHF")
+	o.Reference = strings.Repeat("日", 23)
+	if _, _, _, err := d.Adjustments.Request(as(ann), o); err != nil {
+		t.Fatal(err)
+	}
+	o.Note = "something else"
+	_, _, _, err := d.Adjustments.Request(as(ann), o)
+	d.refused("a reference of many bytes", err, adjustment.CodeReference)
 }
 
 func TestWithinTheLimitItIsDoneAtOnce(t *testing.T) {

@@ -2,6 +2,7 @@ package adjustment
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -91,9 +92,10 @@ func reasonable(p provider.AdjustmentPolicy, a Asked, count int64) error {
 	return fault.Conflictf(CodeReason, "there is no reason %q: GET /api/subscription/adjustment/reason lists them", short(a.Reason)).At("reasonCode")
 }
 
+// short is as much of a text as a message repeats, in whole characters.
 func short(text string) string {
-	if len(text) > 40 {
-		return text[:40] + "…"
+	if cut := fmt.Sprintf("%.40s", text); cut != text {
+		return cut + "…"
 	}
 	return text
 }
