@@ -109,7 +109,7 @@ func (c *confidence) learn(name string, values []string) {
 func (c *confidence) walk(name string, v any, names []string) {
 	switch v := v.(type) {
 	case string:
-		if slices.Contains(names, strings.ToLower(name)) && len(v) >= shortest {
+		if slices.Contains(names, strings.ToLower(name)) && len(v) >= shortest && strings.Trim(v, v[:1]) != "" { // one digit over and over stands anywhere
 			c.secrets[v] = name
 		}
 		if pan.Found(v) {
