@@ -58,7 +58,7 @@ func confide(t *testing.T) *confidence {
 
 // serve starts a server of which everything that it says is kept.
 func (c *confidence) serve(t *testing.T, url string, change ...func(*config.Settings)) scenario.Server {
-	log := slog.New(slog.NewTextHandler(io.MultiWriter(&c.log, t.Output()), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	log := slog.New(slog.NewTextHandler(&c.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s := serveLogging(t, url, log, &c.access, append(change, func(s *config.Settings) { s.OTLPEndpoint, s.TraceRatio = c.collector.URL, 1 })...)
 	s.Watch = c.watch
 	return s
