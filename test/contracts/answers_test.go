@@ -233,7 +233,14 @@ func (a *answers) resource(path, template string) {
 	if post, ok := a.d.Paths[template]["post"]; ok {
 		for _, p := range post.Parameters {
 			if p.In == "body" {
-				status, tree := a.ask(http.MethodPost, path, a.d.sample(p.Schema, "", 0))
+				body := a.d.sample(p.Schema, "", 0)
+				// What a document leaves open for who creates and lists for who reads is of what it lists.
+				if object, ok := body.(map[string]any); ok && object["@type"] != nil {
+					if made := a.d.of(post.Responses["201"].Schema); made != nil && made.Properties["@type"] != nil && len(made.Properties["@type"].Enum) > 0 {
+						object["@type"] = made.Properties["@type"].Enum[0]
+					}
+				}
+				status, tree := a.ask(http.MethodPost, path, body)
 				if status != http.StatusCreated {
 					a.t.Errorf("POST %s refuses what the document allows: %d %v", path, status, tree)
 				}

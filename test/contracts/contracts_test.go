@@ -121,7 +121,8 @@ func TestEveryOperationOfTheOfficialDocumentsIsServed(t *testing.T) {
 			if strings.Contains(o, "/listener/") {
 				continue // what a subscriber serves
 			}
-			if count++; !have[o] {
+			method, path, _ := strings.Cut(o, " ")
+			if count++; !have[o] && !have[method+" /tmf-api"+path] { // TMF676 stands without the prefix, too
 				t.Errorf("%s: %s is not served", name, o)
 			}
 		}
